@@ -1,0 +1,23 @@
+#pragma once
+#include <cstdint>
+#include <string_view>
+
+namespace entrain {
+
+enum class Level { kInfo, kWarning, kError };
+
+/// Who is speaking: printed in front of every line. Set once by main() and by the stages.
+struct LogContext {
+  int rank = 0;
+  int world = 1;
+  std::string_view stage = "";  ///< must outlive its use: a string literal
+};
+void set_log_context(LogContext context);
+/// The step that later lines carry; -1: none.
+void set_log_step(std::int64_t step);
+
+/// One line on stderr: `[2026-03-02T10:04:11Z r3/8 pretrain step=12] error: text`. Info from rank 0 only,
+/// warnings and errors from every rank. Any thread may call; a line is written by one write(2).
+void log(Level level, std::string_view text);
+
+}  // namespace entrain
