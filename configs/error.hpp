@@ -22,9 +22,13 @@ class Error : public std::runtime_error {
  public:
   Error(ExitCode code, const std::string& text) : std::runtime_error(text), code_(code) {}
   ExitCode code() const noexcept { return code_; }
+  /// True where every rank throws this same error by construction: one rank prints it, all leave in order.
+  bool on_all_ranks() const noexcept { return on_all_ranks_; }
+  void set_on_all_ranks() noexcept { on_all_ranks_ = true; }
 
  private:
   ExitCode code_;
+  bool on_all_ranks_ = false;
 };
 
 struct ConfigError : Error {

@@ -12,8 +12,8 @@
 namespace entrain::worker {
 
 /// The one summing order of strict numerics: tree(i, n) = n == 1 ? g[i] : tree(i, n/2) + tree(i + n/2, n/2)
-/// over V = 2^k lanes. `lanes_V` is [V, ...]; returns [...]. For small things (BatchNorm sums, the loss): gather
-/// the lanes' partials with all_gather_rows and evaluate the tree on every rank.
+/// over V = 2^k lanes. `lanes_V` is [V, ...]; returns [...]. For small things (BatchNorm sums, the loss):
+/// gather the lanes' partials with all_gather_rows and evaluate the tree on every rank.
 at::Tensor tree_sum(const at::Tensor& lanes_V);
 
 /// Sums one flat gradient per lane over all lanes of all ranks, in the order of tree_sum, whatever the number
@@ -23,7 +23,8 @@ class LaneReducer {
   explicit LaneReducer(const LaneLayout& layout);
   /// Takes the gradient of this rank's lane (global index). The buffer is kept and summed into. Any thread.
   void push(std::int64_t lane, at::Tensor gradient_P);
-  /// Collective: the sum over all lanes, [P], the same bits on every rank. Ready for the next step afterwards.
+  /// Collective: the sum over all lanes, [P], the same bits on every rank. Ready for the next step
+  /// afterwards.
   at::Tensor sum_over_lanes(Collectives& comm);
   /// A buffer of an earlier step to write the next gradient into, or an undefined tensor. Any thread.
   at::Tensor spare();

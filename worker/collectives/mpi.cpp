@@ -1,0 +1,180 @@
+#include "worker/collectives/mpi.hpp"
+
+#include <ATen/ATen.h>
+#include <mpi.h>
+#include <unistd.h>
+
+#include <climits>
+#include <cstdlib>
+#include <numeric>
+
+#include "configs/cat.hpp"
+#include "configs/error.hpp"
+#include "configs/log.hpp"
+#include "worker/collectives/peer_watch.hpp"
+
+namespace entrain::worker {
+namespace {
+
+// MPI's own handler ends the process without a word; errors come back as codes and become exceptions.
+void check(int code, const char* what) {
+  if (code == MPI_SUCCESS) return;
+  char text[MPI_MAX_ERROR_STRING];
+  int length = 0;
+  MPI_Error_string(code, text, &length);
+  throw CommError(cat(what, ": ", std::string_view(text, length)));
+}
+
+MPI_Datatype mpi_type(at::ScalarType type) {
+  switch (type) {
+    case at::kFloat:
+      return MPI_FLOAT;
+    case at::kDouble:
+      return MPI_DOUBLE;
+    case at::kLong:
+      return MPI_INT64_T;
+    case at::kInt:
+      return MPI_INT32_T;
+    case at::kByte:
+      return MPI_UINT8_T;
+    default:
+      TORCH_CHECK(false, "no MPI type for ", type);
+  }
+}
+
+int as_count(std::int64_t n) {
+  TORCH_CHECK(n <= INT_MAX, "MPI counts at most 2^31 - 1 elements, got ", n);
+  return static_cast<int>(n);
+}
+
+std::vector<int> offsets_of(const std::vector<int>& counts) {
+  std::vector<int> offsets(counts.size());
+  std::int64_t sum = 0;
+  for (std::size_t r = 0; r < counts.size(); ++r) {
+    offsets[r] = as_count(sum);
+    sum += counts[r];
+  }
+  return offsets;
+}
+
+// A world of one under a launcher that started several tasks trains the same model several times.
+void require_launchers_world(int size) {
+  for (const char* name : {"OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "SLURM_STEP_NUM_TASKS"}) {
+    const char* text = std::getenv(name);
+    if (!text) continue;
+    if (const int told = std::atoi(text); told > 1 && size == 1)
+      throw LaunchError(
+          cat("the launcher started ", told, " tasks (", name,
+              ") but MPI sees a world of 1: each would train alone. "
+              "Start with the mpirun of the Open MPI that Entrain was built with, or with srun --mpi=pmix"));
+    return;
+  }
+}
+
+}  // namespace
+
+MpiSession::MpiSession() {
+  int provided = 0;
+  if (MPI_Init_thread(nullptr, nullptr, MPI_THREAD_FUNNELED, &provided) != MPI_SUCCESS ||
+      provided < MPI_THREAD_FUNNELED)
+    throw LaunchError("MPI does not start with thread support FUNNELED");
+  MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN);
+  int size = 1;
+  MPI_Comm_size(MPI_COMM_WORLD, &size);
+  require_launchers_world(size);
+}
+
+MpiSession::~MpiSession() {
+  int finalized = 0;
+  MPI_Finalized(&finalized);
+  if (!finalized) MPI_Finalize();
+}
+
+MpiCollectives::MpiCollectives() {
+  check(MPI_Comm_rank(MPI_COMM_WORLD, &rank_), "MPI_Comm_rank");
+  check(MPI_Comm_size(MPI_COMM_WORLD, &size_), "MPI_Comm_size");
+  MPI_Comm node = MPI_COMM_NULL;
+  check(MPI_Comm_split_type(MPI_COMM_WORLD, MPI_COMM_TYPE_SHARED, rank_, MPI_INFO_NULL, &node),
+        "MPI_Comm_split_type");
+  MPI_Comm_rank(node, &local_rank_);
+  MPI_Comm_size(node, &local_size_);
+  MPI_Comm_free(&node);
+  watch_ = std::make_unique<PeerWatch>(all_gather_text(PeerWatch::describe_self()), rank_);
+}
+
+MpiCollectives::~MpiCollectives() = default;
+
+GatheredRows MpiCollectives::all_gather_rows(const at::Tensor& rows) {
+  TORCH_CHECK(rows.is_contiguous() && rows.dim() > 0, "all_gather_rows: want contiguous rows");
+  std::int64_t row = 1;
+  for (std::int64_t d = 1; d < rows.dim(); ++d) row *= rows.size(d);
+  const int mine = as_count(rows.numel());
+  std::vector<int> counts(size_);
+  check(MPI_Allgather(&mine, 1, MPI_INT, counts.data(), 1, MPI_INT, MPI_COMM_WORLD),
+        "all_gather_rows (counts)");
+  const auto offsets = offsets_of(counts);
+  std::vector<std::int64_t> shape = rows.sizes().vec();
+  shape[0] = std::accumulate(counts.begin(), counts.end(), std::int64_t{0}) / row;
+  GatheredRows gathered{at::empty(shape, rows.options()), offsets[rank_] / row};
+  const MPI_Datatype type = mpi_type(rows.scalar_type());
+  check(MPI_Allgatherv(rows.const_data_ptr(), mine, type, gathered.all.mutable_data_ptr(), counts.data(),
+                       offsets.data(), type, MPI_COMM_WORLD),
+        "all_gather_rows");
+  return gathered;
+}
+
+at::Tensor MpiCollectives::all_to_all(const at::Tensor& send, const std::vector<std::int64_t>& send_counts,
+                                      const std::vector<std::int64_t>& receive_counts) {
+  TORCH_CHECK(send.is_contiguous() && send.dim() == 1, "all_to_all: want a flat tensor");
+  std::vector<int> out(size_), in(size_);
+  for (int r = 0; r < size_; ++r) {
+    out[r] = as_count(send_counts[r]);
+    in[r] = as_count(receive_counts[r]);
+  }
+  const auto out_offsets = offsets_of(out), in_offsets = offsets_of(in);
+  const at::Tensor received =
+      at::empty({std::accumulate(in.begin(), in.end(), std::int64_t{0})}, send.options());
+  const MPI_Datatype type = mpi_type(send.scalar_type());
+  check(MPI_Alltoallv(send.const_data_ptr(), out.data(), out_offsets.data(), type,
+                      received.mutable_data_ptr(), in.data(), in_offsets.data(), type, MPI_COMM_WORLD),
+        "all_to_all");
+  return received;
+}
+
+void MpiCollectives::all_reduce_sum_(at::Tensor t) {
+  TORCH_CHECK(t.is_contiguous(), "all_reduce_sum_: want a contiguous tensor");
+  check(MPI_Allreduce(MPI_IN_PLACE, t.mutable_data_ptr(), as_count(t.numel()), mpi_type(t.scalar_type()),
+                      MPI_SUM, MPI_COMM_WORLD),
+        "all_reduce_sum");
+}
+
+std::int64_t MpiCollectives::all_reduce_max(std::int64_t value) {
+  check(MPI_Allreduce(MPI_IN_PLACE, &value, 1, MPI_INT64_T, MPI_MAX, MPI_COMM_WORLD), "all_reduce_max");
+  return value;
+}
+
+std::vector<std::string> MpiCollectives::all_gather_text(const std::string& mine) {
+  const int length = as_count(static_cast<std::int64_t>(mine.size()));
+  std::vector<int> lengths(size_);
+  check(MPI_Allgather(&length, 1, MPI_INT, lengths.data(), 1, MPI_INT, MPI_COMM_WORLD),
+        "all_gather_text (lengths)");
+  const auto offsets = offsets_of(lengths);
+  std::string all(std::accumulate(lengths.begin(), lengths.end(), std::size_t{0}), '\0');
+  check(MPI_Allgatherv(mine.data(), length, MPI_CHAR, all.data(), lengths.data(), offsets.data(), MPI_CHAR,
+                       MPI_COMM_WORLD),
+        "all_gather_text");
+  std::vector<std::string> texts;
+  for (int r = 0; r < size_; ++r) texts.push_back(all.substr(offsets[r], lengths[r]));
+  return texts;
+}
+
+void MpiCollectives::barrier() { check(MPI_Barrier(MPI_COMM_WORLD), "barrier"); }
+
+void MpiCollectives::abort(std::string_view reason, ExitCode code) noexcept {
+  if (watch_) watch_->stop();  // this rank is the one that ends first
+  log(Level::kError, reason);
+  MPI_Abort(MPI_COMM_WORLD, static_cast<int>(code));
+  ::_exit(static_cast<int>(code));
+}
+
+}  // namespace entrain::worker
