@@ -38,7 +38,11 @@ void log(Level level, std::string_view text) {
   std::string line = cat('[', utc_now(), " r", context.rank, '/', context.world);
   if (!context.stage.empty()) line += cat(' ', context.stage);
   if (current_step >= 0) line += cat(" step=", current_step.load());
-  line += cat("] ", level == Level::kError ? "error: " : level == Level::kWarning ? "warning: " : "", text, '\n');
+  line += cat("] ",
+              level == Level::kError     ? "error: "
+              : level == Level::kWarning ? "warning: "
+                                         : "",
+              text, '\n');
   for (std::size_t done = 0; done < line.size();) {
     const ssize_t n = ::write(STDERR_FILENO, line.data() + done, line.size() - done);
     if (n <= 0) return;  // nowhere left to complain to

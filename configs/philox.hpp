@@ -37,7 +37,8 @@ constexpr std::array<std::uint32_t, 4> philox4x32(std::array<std::uint32_t, 4> c
 /// The key is (seed, purpose) mixed by one Philox call; the counter holds (a, b, c) and a block number.
 class Draws {
  public:
-  constexpr Draws(std::uint64_t seed, Purpose purpose, std::uint64_t a, std::uint32_t b = 0, std::uint32_t c = 0)
+  constexpr Draws(std::uint64_t seed, Purpose purpose, std::uint64_t a, std::uint32_t b = 0,
+                  std::uint32_t c = 0)
       : a_(a) {
     const auto mixed = philox4x32({static_cast<std::uint32_t>(seed), static_cast<std::uint32_t>(seed >> 32),
                                    static_cast<std::uint32_t>(purpose), c},
@@ -48,7 +49,8 @@ class Draws {
 
   constexpr std::uint32_t next() {
     if (used_ == 4) {
-      block_ = philox4x32({static_cast<std::uint32_t>(a_), static_cast<std::uint32_t>(a_ >> 32), number_++, salt_}, key_);
+      block_ = philox4x32(
+          {static_cast<std::uint32_t>(a_), static_cast<std::uint32_t>(a_ >> 32), number_++, salt_}, key_);
       used_ = 0;
     }
     return block_[used_++];

@@ -10,44 +10,51 @@ namespace entrain {
 struct RunSection {
   std::string dir;                  ///< run.dir: where checkpoints, metrics and logs go
   std::uint64_t seed = 0;           ///< every random draw is keyed by it
-  std::string numerics = "strict";  ///< strict: same bits for any number of ranks | fast: library all-reduce, one big lane per rank
+  std::string numerics = "strict";  ///< strict: same bits for any number of ranks | fast: library all-reduce,
+                                    ///< one big lane per rank
   std::int64_t threads = 0;         ///< lane threads of one rank; 0: cores of this node / ranks on this node
 };
 
 struct DataSection {
-  std::vector<std::string> files;     ///< HDF5 files or globs, in order; a single string is a list of one
-  std::string image = "/images";      ///< dataset path of the images
-  std::string group = "auto";         ///< patient (or slide, lesion) of each row; auto: /group where there is one; "" none
-  std::string label = "auto";         ///< class of each row; auto: /label where there is one; "" none
-  std::string split = "auto";         ///< split name of each row; auto: /split where there is one; "" none
-  std::string site = "auto";          ///< hospital or scanner of each row; auto: /site where there is one; "" none
-  std::vector<std::string> use_splits;///< rows of these splits only, where the file has splits; empty: all rows
-  std::string axes = "auto";          ///< auto | NHW | NHWC | NCHW
-  std::string on_corrupt = "fail";    ///< fail: stop at the first unreadable row | skip: read every row once at start, leave out bad ones
-  std::int64_t prefetch = 2;          ///< global batches read ahead
-  double window_low = 0, window_high = 0;  ///< u16 and f32: values mapped to 0 and 1; both 0: the type's range (f32: 0 to 1, or 0 to 255 if larger values occur)
+  std::vector<std::string> files;  ///< HDF5 files or globs, in order; a single string is a list of one
+  std::string image = "/images";   ///< dataset path of the images
+  std::string group =
+      "auto";  ///< patient (or slide, lesion) of each row; auto: /group where there is one; "" none
+  std::string label = "auto";  ///< class of each row; auto: /label where there is one; "" none
+  std::string split = "auto";  ///< split name of each row; auto: /split where there is one; "" none
+  std::string site = "auto";   ///< hospital or scanner of each row; auto: /site where there is one; "" none
+  std::vector<std::string>
+      use_splits;                   ///< rows of these splits only, where the file has splits; empty: all rows
+  std::string axes = "auto";        ///< auto | NHW | NHWC | NCHW
+  std::string on_corrupt = "fail";  ///< fail: stop at the first unreadable row | skip: read every row once at
+                                    ///< start, leave out bad ones
+  std::int64_t prefetch = 2;        ///< global batches read ahead
+  double window_low = 0, window_high = 0;  ///< u16 and f32: values mapped to 0 and 1; both 0: the type's
+                                           ///< range (f32: 0 to 1, or 0 to 255 if larger values occur)
 };
 
 struct ViewSection {
-  std::string preset = "simclr";        ///< simclr | xray | dermatology | histology | fundus: sets the defaults below
-  std::string profile = "torchvision";  ///< torchvision | google: whose definitions of crop, resize, colour and blur
-  std::int64_t crop_pixels = 224;       ///< side of a view, pixels
-  double min_area = 0.08;               ///< smallest crop, fraction of the image
-  double max_area = 1.0;                ///< largest crop, fraction of the image
-  double horizontal_flip = 0.5;         ///< probability
-  double vertical_flip = 0.0;           ///< probability
-  double rotation_degrees = 0;          ///< angle uniform in +- this; bilinear, zero fill; 0: none
-  double jitter = 0.8;                  ///< probability of the colour jitter (brightness, contrast, saturation, hue, gamma)
-  double brightness = 0.8;              ///< factor uniform in [1 - x, 1 + x], not below 0
-  double contrast = 0.8;                ///< factor uniform in [1 - x, 1 + x], not below 0
-  double saturation = 0.8;              ///< factor uniform in [1 - x, 1 + x], not below 0; three channels only
-  double hue = 0.2;                     ///< shift uniform in [-x, x] of a turn; three channels only
-  double gamma = 0;                     ///< exponent exp(uniform(-x, x)); 0: none
-  double gray = 0.2;                    ///< probability; three channels only
-  double blur = 0.5;                    ///< probability of a Gaussian blur
-  double blur_sigma_min = 0.1;          ///< pixels
-  double blur_sigma_max = 2.0;          ///< pixels
-  double equalize = 0;                  ///< probability of histogram equalisation before all else
+  std::string preset =
+      "simclr";  ///< simclr | xray | dermatology | histology | fundus: sets the defaults below
+  std::string profile =
+      "torchvision";  ///< torchvision | google: whose definitions of crop, resize, colour and blur
+  std::int64_t crop_pixels = 224;  ///< side of a view, pixels
+  double min_area = 0.08;          ///< smallest crop, fraction of the image
+  double max_area = 1.0;           ///< largest crop, fraction of the image
+  double horizontal_flip = 0.5;    ///< probability
+  double vertical_flip = 0.0;      ///< probability
+  double rotation_degrees = 0;     ///< angle uniform in +- this; bilinear, zero fill; 0: none
+  double jitter = 0.8;  ///< probability of the colour jitter (brightness, contrast, saturation, hue, gamma)
+  double brightness = 0.8;      ///< factor uniform in [1 - x, 1 + x], not below 0
+  double contrast = 0.8;        ///< factor uniform in [1 - x, 1 + x], not below 0
+  double saturation = 0.8;      ///< factor uniform in [1 - x, 1 + x], not below 0; three channels only
+  double hue = 0.2;             ///< shift uniform in [-x, x] of a turn; three channels only
+  double gamma = 0;             ///< exponent exp(uniform(-x, x)); 0: none
+  double gray = 0.2;            ///< probability; three channels only
+  double blur = 0.5;            ///< probability of a Gaussian blur
+  double blur_sigma_min = 0.1;  ///< pixels
+  double blur_sigma_max = 2.0;  ///< pixels
+  double equalize = 0;          ///< probability of histogram equalisation before all else
 };
 
 struct ModelSection {
@@ -63,8 +70,9 @@ struct MethodSection {
 };
 
 struct BatchSection {
-  std::int64_t lanes = 8;        ///< lanes of the global batch, a power of two; at most one rank per lane
-  std::int64_t lane_images = 8;  ///< images per lane; the global batch is lanes x lane_images, on any number of ranks
+  std::int64_t lanes = 8;  ///< lanes of the global batch, a power of two; at most one rank per lane
+  std::int64_t lane_images =
+      8;  ///< images per lane; the global batch is lanes x lane_images, on any number of ranks
   std::string same_group = "allow";  ///< two images of one patient in a batch: allow
 };
 
@@ -75,16 +83,18 @@ struct OptimSection {
   double momentum = 0.9;              ///< lars, sgd
   bool nesterov = false;              ///< sgd
   double weight_decay = 1e-6;
-  double eeta = 0.001;                ///< lars: trust coefficient
+  double eeta = 0.001;                            ///< lars: trust coefficient
   double beta1 = 0.9, beta2 = 0.999, eps = 1e-8;  ///< adamw
-  std::string exclude = "one_dim";    ///< from decay and trust ratio: one_dim | google | none | a regular expression on names
+  std::string exclude =
+      "one_dim";  ///< from decay and trust ratio: one_dim | google | none | a regular expression on names
 };
 
 struct ScheduleSection {
-  std::string name = "cosine";      ///< cosine (linear warm-up first) | constant | bit_hyper
-  double warmup_epochs = 10;        ///< used where warmup_steps is -1
+  std::string name =
+      "cosine";  ///< cosine (linear warm-up first) | simclr (the same, from exactly 0) | constant | bit_hyper
+  double warmup_epochs = 10;  ///< used where warmup_steps is -1
   std::int64_t warmup_steps = -1;
-  std::string scaling = "linear";   ///< linear: lr * G / 256 | sqrt: lr * sqrt(G) | none
+  std::string scaling = "linear";  ///< linear: lr * G / 256 | sqrt: lr * sqrt(G) | none
 };
 
 struct TrainSection {
@@ -95,7 +105,8 @@ struct TrainSection {
 struct CheckpointSection {
   std::string every = "120s";  ///< 500steps | 120s; the end and a stop always commit
   std::int64_t keep = 3;       ///< newest ones kept, at least 2
-  std::string resume = "auto"; ///< auto: from the newest whole one, if any | never: refuse a run.dir that has any
+  std::string resume =
+      "auto";  ///< auto: from the newest whole one, if any | never: refuse a run.dir that has any
 };
 
 struct InitSection {
@@ -103,20 +114,20 @@ struct InitSection {
 };
 
 struct FinetuneSection {
-  std::string mode = "full";         ///< linear: features once, then logistic regression | full: all weights
-  double label_fraction = 1.0;       ///< of the training patients, (0, 1]
-  std::int64_t repeat = 0;           ///< which draw of the patients (and of the head and the order)
-  std::string train_split = "train"; ///< rows of data.split used for training
-  std::string val_split = "val";     ///< rows that choose
-  std::vector<double> lr;            ///< full: the grid; best on val wins; empty: {optim.lr}
-  std::vector<double> l2;            ///< linear: the grid; empty: 1e-4 ... 1e2
-  std::int64_t eval_every = 0;       ///< full: steps between looks at val; 0: ten looks in all
+  std::string mode = "full";          ///< linear: features once, then logistic regression | full: all weights
+  double label_fraction = 1.0;        ///< of the training patients, (0, 1]
+  std::int64_t repeat = 0;            ///< which draw of the patients (and of the head and the order)
+  std::string train_split = "train";  ///< rows of data.split used for training
+  std::string val_split = "val";      ///< rows that choose
+  std::vector<double> lr;             ///< full: the grid; best on val wins; empty: {optim.lr}
+  std::vector<double> l2;             ///< linear: the grid; empty: 1e-4 ... 1e2
+  std::int64_t eval_every = 0;        ///< full: steps between looks at val; 0: ten looks in all
 };
 
 struct EvaluateSection {
   std::vector<double> specificity = {0.8, 0.9, 0.95};  ///< report sensitivity at these
-  bool allow_leakage = false;        ///< go on though patients were seen in training; marks the result
-  std::string name;                  ///< what tables call this corpus; empty: the first file's stem
+  bool allow_leakage = false;  ///< go on though patients were seen in training; marks the result
+  std::string name;            ///< what tables call this corpus; empty: the first file's stem
 };
 
 struct RunConfig {
