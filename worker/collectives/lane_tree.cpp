@@ -45,7 +45,8 @@ at::Tensor tree_sum(const at::Tensor& lanes_V) {
   return sums.select(0, 0);
 }
 
-LaneReducer::LaneReducer(const LaneLayout& layout) : layout_(layout), next_lane_(layout.mine.first) {}
+LaneReducer::LaneReducer(const LaneLayout& layout, bool library_sum)
+    : layout_(layout), library_sum_(library_sum), next_lane_(layout.mine.first) {}
 
 void LaneReducer::push(std::int64_t lane, at::Tensor gradient_P) {
   const std::lock_guard lock(mutex_);
@@ -89,6 +90,11 @@ at::Tensor LaneReducer::sum_over_lanes(Collectives& comm) {
   stack_.clear();
   if (comm.size() == 1) {
     TORCH_INTERNAL_ASSERT(mine.size() == 1);
+    return mine[0].sum_P;
+  }
+  if (library_sum_) {
+    for (std::size_t i = 1; i < mine.size(); ++i) mine[0].sum_P.add_(mine[i].sum_P);
+    comm.all_reduce_sum_(mine[0].sum_P);
     return mine[0].sum_P;
   }
   // Chunk c of every partial goes to rank c, which finishes the tree for it; then the chunks are gathered.

@@ -20,7 +20,8 @@ at::Tensor tree_sum(const at::Tensor& lanes_V);
 /// of ranks. Lane threads push in any order; at most log2(V) + 1 partial sums and the early comers are alive.
 class LaneReducer {
  public:
-  explicit LaneReducer(const LaneLayout& layout);
+  /// `library_sum`: for `numerics: fast`, adds the ranks' partial sums in the library's order instead.
+  explicit LaneReducer(const LaneLayout& layout, bool library_sum = false);
   /// Takes the gradient of this rank's lane (global index). The buffer is kept and summed into. Any thread.
   void push(std::int64_t lane, at::Tensor gradient_P);
   /// Collective: the sum over all lanes, [P], the same bits on every rank. Ready for the next step
@@ -37,6 +38,7 @@ class LaneReducer {
   void merge(Subtree leaf);
 
   LaneLayout layout_;
+  bool library_sum_;
   std::mutex mutex_;
   std::map<std::int64_t, at::Tensor> early_;  // lanes that came before their predecessor
   std::int64_t next_lane_ = 0;

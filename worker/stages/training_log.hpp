@@ -1,0 +1,44 @@
+#pragma once
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+#include "checkpoint/jsonl.hpp"
+#include "configs/progress.hpp"
+#include "worker/stages/stage.hpp"
+
+namespace entrain::worker {
+
+/// What one finished step has to say; a line of metrics.jsonl.
+struct StepMetrics {
+  std::int64_t step;
+  double loss, contrastive_accuracy, lr, gradient_norm;
+  double data_wait_seconds;  ///< since the loader began
+};
+
+/// metrics.jsonl and the progress line of a training run; silent on all ranks but 0.
+class TrainingLog {
+ public:
+  TrainingLog(const Stage& stage, std::int64_t first_step, std::int64_t total_steps,
+              std::int64_t views_per_step);
+  void begin_step(std::int64_t step);
+  void end_step(const StepMetrics& m);
+  /// The last lines: why it stopped, or that it is done.
+  void stopped(std::string_view why);
+  void finished();
+
+ private:
+  double seconds() const {
+    return std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
+  }
+
+  const std::int64_t total_steps_, views_per_step_;
+  const std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+  std::optional<checkpoint::JsonLines> metrics_;
+  std::optional<Progress> progress_;
+  double step_began_ = 0, data_waited_ = 0;
+  std::int64_t step_ = 0, first_step_ = 0;
+};
+
+}  // namespace entrain::worker
