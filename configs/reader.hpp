@@ -13,7 +13,7 @@ struct ResolvedConfig {
   RunConfig config;
   std::vector<std::string> keys;  ///< "views.crop_pixels", ...: all of them, in the order of run_config.hpp
   std::map<std::string, std::string>
-      values;  ///< by key, as YAML: 64, 1e-06, strict, "two words", [a.h5, b.h5]
+      values;  ///< by key, as YAML: 64, 1.0e-06, strict, "two words", [a.h5, b.h5]
   std::map<std::string, std::string>
       origins;  ///< by key: configs/demo.yaml:3:5 | command line | preset xray | default
 

@@ -86,7 +86,10 @@ std::string yaml_text(const std::string& text) {
 std::string number_text(double value) {
   std::array<char, 40> buffer{};
   const auto end = std::to_chars(buffer.data(), buffer.data() + buffer.size(), value).ptr;
-  return {buffer.data(), end};
+  std::string text(buffer.data(), end);
+  // YAML 1.1 readers (PyYAML) take 1e-06 for text and 1.0e-06 for a number.
+  const std::size_t e = text.find('e');
+  return e != std::string::npos && text.find('.') == std::string::npos ? text.insert(e, ".0") : text;
 }
 
 }  // namespace entrain
