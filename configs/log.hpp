@@ -17,7 +17,14 @@ void set_log_context(LogContext context);
 void set_log_step(std::int64_t step);
 
 /// One line on stderr: `[2026-03-02T10:04:11Z r3/8 pretrain step=12] error: text`. Info from rank 0 only,
-/// warnings and errors from every rank. Any thread may call; a line is written by one write(2).
+/// warnings and errors from every rank. Any thread may call; a line is written by one write(2). On a terminal
+/// warnings are yellow and errors red, unless NO_COLOR is set or TERM is dumb.
 void log(Level level, std::string_view text);
+
+/// Whether stderr is a terminal that can redraw a line.
+bool log_is_terminal();
+/// Keeps `line` below all that is logged, redrawn in place, cut to the width of the terminal; empty: takes it
+/// away. Does nothing where log_is_terminal() is false: no carriage return ever reaches a file.
+void set_status_line(std::string_view line);
 
 }  // namespace entrain
