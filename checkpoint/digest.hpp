@@ -1,0 +1,50 @@
+#pragma once
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace entrain::checkpoint {
+
+/// What a manifest knows of a file: SHA-256 says that it is broken, XXH3-128 of each 4 MiB says where.
+struct FileDigest {
+  std::uint64_t bytes = 0;
+  std::string sha256;  ///< 64 hex digits
+  std::vector<std::string>
+      blocks;  ///< XXH3-128 of each block of kBlockBytes, 32 hex digits (canonical order)
+};
+
+/// SHA-256 of bytes that come in pieces.
+class Sha256 {
+ public:
+  Sha256();
+  void add(const void* data, std::size_t bytes);
+  std::string hex();  ///< ends it
+
+ private:
+  std::shared_ptr<void> context_;  ///< OpenSSL's EVP_MD_CTX
+};
+std::string sha256_of(const std::string& text);
+
+/// Both digests of a file whose bytes come in order.
+class FileDigester {
+ public:
+  static constexpr std::size_t kBlockBytes = std::size_t{4} << 20;
+  FileDigester();
+  void add(const void* data, std::size_t bytes);
+  FileDigest finish();
+
+ private:
+  void end_block();
+  Sha256 sha_;
+  std::shared_ptr<void> block_;  ///< XXH3_state_t
+  std::size_t in_block_ = 0;
+  FileDigest digest_;
+};
+
+/// Reads a file from the disk, start to end. CheckpointError if it cannot be read.
+FileDigest digest_file(const std::string& path);
+
+}  // namespace entrain::checkpoint

@@ -1,0 +1,133 @@
+#include "checkpoint/run_lock.hpp"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <climits>
+#include <cstring>
+#include <ctime>
+#include <fstream>
+#include <iterator>
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "checkpoint/file_system.hpp"
+#include "configs/cat.hpp"
+#include "configs/error.hpp"
+
+namespace entrain::checkpoint {
+namespace {
+
+std::string host_name() {
+  char name[HOST_NAME_MAX + 1] = {};
+  ::gethostname(name, sizeof name - 1);
+  return name;
+}
+
+std::string utc_now() {
+  const std::time_t now = std::time(nullptr);
+  std::tm utc{};
+  gmtime_r(&now, &utc);
+  char text[32];
+  std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &utc);
+  return text;
+}
+
+std::string read_all(const std::string& path) {
+  std::ifstream in(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
+}
+
+// When the kernel started a process, in ticks since boot (field 22 of /proc/PID/stat); -1: gone.
+long long start_ticks(long pid) {
+  const std::string stat = read_all(cat("/proc/", pid, "/stat"));
+  const auto name_end = stat.rfind(')');
+  if (name_end == stat.npos) return -1;
+  std::istringstream fields(stat.substr(name_end + 1));
+  std::string field;
+  for (int i = 3; i <= 22; ++i) fields >> field;
+  return fields ? std::stoll(field) : -1;
+}
+
+// null: not a lock of ours.
+nlohmann::json understand(const std::string& text) {
+  auto holder = nlohmann::json::parse(text, nullptr, false);
+  const bool ours = holder.is_object() && holder.contains("host") && holder["host"].is_string() &&
+                    holder.contains("pid") && holder["pid"].is_number_integer();
+  return ours ? holder : nlohmann::json();
+}
+
+bool holder_is_gone(const nlohmann::json& holder) {
+  if (holder.value("host", "") != host_name()) return false;
+  const long pid = holder.value("pid", 0L);
+  if (pid <= 0 || (::kill(static_cast<pid_t>(pid), 0) != 0 && errno == ESRCH)) return true;
+  const long long then = holder.value("start_ticks", -1LL), now = start_ticks(pid);
+  return then >= 0 && now >= 0 && then != now;
+}
+
+// Two starters that both find a stale lock must not both remove it, one of them removing the other's new
+// lock.
+class FolderGuard {
+ public:
+  explicit FolderGuard(const std::string& folder)
+      : fd_(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)) {
+    if (fd_ >= 0) ::flock(fd_, LOCK_EX);  // file systems without flock: O_EXCL alone decides
+  }
+  ~FolderGuard() {
+    if (fd_ >= 0) ::close(fd_);
+  }
+  FolderGuard(const FolderGuard&) = delete;
+  FolderGuard& operator=(const FolderGuard&) = delete;
+
+ private:
+  int fd_;
+};
+
+[[noreturn]] void refuse(const std::string& path, const nlohmann::json& holder) {
+  if (!holder.is_object())
+    throw LaunchError(cat(
+        path, ": cannot be understood, so somebody may be using this run; if nobody is, remove the file"));
+  throw LaunchError(cat(path, ": this run is in use by process ", holder.value("pid", 0L), " on ",
+                        holder.value("host", "?"), " since ", holder.value("started", "?"),
+                        "; stop it, or choose another run.dir (if ", holder.value("host", "?"),
+                        " is lost for good, remove the file)"));
+}
+
+}  // namespace
+
+RunLock::RunLock(const std::string& run_dir) : path_(run_dir + "/run.lock") {
+  mine_ = nlohmann::json{{"host", host_name()},
+                         {"pid", ::getpid()},
+                         {"start_ticks", start_ticks(::getpid())},
+                         {"started", utc_now()}}
+              .dump() +
+          '\n';
+  real_file_system().make_folder(run_dir);
+  const FolderGuard guard(run_dir);
+  const std::string there = read_all(path_);
+  if (!there.empty()) {
+    const auto holder = understand(there);
+    if (!holder.is_object() || !holder_is_gone(holder)) refuse(path_, holder);
+  }
+  // Empty: its owner died between creating and writing it, both of which happen under the guard.
+  if (::access(path_.c_str(), F_OK) == 0) ::unlink(path_.c_str());
+
+  const int fd = ::open(path_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+  if (fd < 0 && errno == EEXIST) refuse(path_, understand(read_all(path_)));
+  if (fd < 0) throw CheckpointError(cat(std::strerror(errno), " creating ", path_));
+  const bool written = ::write(fd, mine_.data(), mine_.size()) == static_cast<ssize_t>(mine_.size());
+  const int error = errno;
+  ::close(fd);
+  if (written) return;
+  ::unlink(path_.c_str());
+  throw CheckpointError(cat(std::strerror(error), " writing ", path_));
+}
+
+RunLock::~RunLock() {
+  if (read_all(path_) == mine_) ::unlink(path_.c_str());
+}
+
+}  // namespace entrain::checkpoint
