@@ -5,7 +5,10 @@
 #include <string>
 #include <vector>
 
+#include "checkpoint/reader.hpp"
+#include "checkpoint/run_lock.hpp"
 #include "checkpoint/store.hpp"
+#include "configs/reader.hpp"
 #include "worker/collectives/collectives.hpp"
 #include "worker/models/parameters.hpp"
 
@@ -38,6 +41,7 @@ class Committer {
  private:
   std::string run_dir_;
   CheckpointSection config_;
+  CommitInterval interval_;
   Collectives& comm_;
   checkpoint::CheckpointStore store_;
   std::optional<checkpoint::RunLock> lock_;  // rank 0

@@ -27,7 +27,7 @@ struct PretrainSetup {
       layout;  ///< this rank's lanes of the computation: the same, or one big one with `numerics: fast`
   sharding::SamplePlan plan;
   std::int64_t total_steps;
-  Schedule schedule;
+  schedulers::Schedule schedule;
   ContrastiveNetwork network;
   std::unique_ptr<Optimizer> optimizer;
   Committer committer;

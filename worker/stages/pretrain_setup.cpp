@@ -1,0 +1,135 @@
+#include "worker/stages/pretrain_setup.hpp"
+
+#include <ATen/ATen.h>
+
+#include "configs/cat.hpp"
+#include "configs/log.hpp"
+#include "worker/stages/run_folder.hpp"
+#include "worker/stages/together.hpp"
+
+namespace entrain::worker {
+namespace {
+
+// Opened by every rank; all must see the same images.
+sharding::Corpus open_corpus(Stage& stage) {
+  std::optional<sharding::Corpus> corpus;
+  together(stage.comm, [&] { corpus = sharding::Corpus::open(stage.config().data); });
+  const auto digests = stage.comm.all_gather_text(corpus->digest());
+  together(stage.comm, [&] {
+    if (digests[stage.comm.rank()] != digests[0])
+      throw DataError(cat("this rank sees a corpus of digest ", corpus->digest(), ", rank 0 one of ",
+                          digests[0], "; do all nodes see the same files?"));
+  });
+  return std::move(*corpus);
+}
+
+LaneBlock own_lanes(Stage& stage) {
+  const std::int64_t lanes = stage.config().batch.lanes, world = stage.comm.size();
+  together(stage.comm, [&] {
+    if (world > lanes)
+      throw LaunchError(
+          cat("started on ", world, " ranks, but batch.lanes is ", lanes,
+              ": at most one rank per lane. Start at most ", lanes,
+              " ranks, or raise batch.lanes (and lower batch.lane_images, to keep the global batch)"));
+    if (stage.config().run.numerics == "fast" && lanes % world != 0)
+      throw LaunchError(
+          cat("numerics: fast needs equal shares: ", lanes, " lanes do not divide by ", world, " ranks"));
+  });
+  return lanes_of(stage.comm.rank(), world, lanes);
+}
+
+std::int64_t length_of(Stage& stage, std::int64_t num_samples, std::int64_t global_batch) {
+  const RunConfig& config = stage.config();
+  const std::int64_t steps =
+      schedulers::total_steps(config.train, config.schedule, num_samples, global_batch);
+  together(stage.comm, [&] {
+    if (config.run.dir.empty())
+      throw ConfigError("run.dir is not set: where shall checkpoints and metrics go?");
+    if (steps < 1) throw ConfigError("neither train.steps nor train.epochs is set: how long shall it train?");
+  });
+  return steps;
+}
+
+LaneLayout layout_for(Stage& stage, LaneBlock slots) {
+  const BatchSection& batch = stage.config().batch;
+  if (stage.config().run.numerics == "fast")
+    return {stage.comm.size(), slots.count * batch.lane_images, 2, {stage.comm.rank(), 1}};
+  return {batch.lanes, batch.lane_images, 2, slots};
+}
+
+}  // namespace
+
+PretrainSetup::PretrainSetup(Stage& stage)
+    : corpus(open_corpus(stage)),
+      slots(own_lanes(stage)),
+      layout(layout_for(stage, slots)),
+      plan(corpus.size(), layout.global_batch(), stage.config().run.seed),
+      total_steps(
+          entrain::schedulers::total_steps(stage.config().train, corpus.size(), layout.global_batch())),
+      schedule(stage.config().schedule, stage.config().optim.lr, layout.global_batch(), corpus.size(),
+               total_steps),
+      network(stage.config().model, corpus.shape().channels, stage.config().run.seed),
+      optimizer(make_optimizer(stage.config().optim, network.parameters)),
+      committer(stage.config().run.dir, stage.config().checkpoint, stage.comm),
+      groups_(group_hashes(corpus)),
+      config_values_(stage.resolved.values) {
+  restore(stage);
+  together(stage.comm, [&] { write_resolved_config(stage); });
+  log(Level::kInfo,
+      cat(corpus.size(), " images, ", stage.config().model.name, " with ", network.parameters.numel(),
+          " parameters; global batch ", layout.global_batch(), " = ", stage.config().batch.lanes, " lanes x ",
+          stage.config().batch.lane_images, " images on ", stage.comm.size(), " ranks x ",
+          stage.threads.size(), " threads, ", 2 * layout.global_batch() - 2, " negatives per view; steps ",
+          step, " to ", total_steps));
+}
+
+void PretrainSetup::restore(const Stage& stage) {
+  const auto found = committer.newest();
+  together(stage.comm, [&] {
+    if (!found) {
+      if (stage.config().init.from != "scratch") load_encoder(network.parameters, stage.config().init.from);
+      return;
+    }
+    const auto& was = found->manifest.at("facts");
+    if (was.at("corpus_digest") != corpus.digest())
+      throw CheckpointError(cat(found->dir, ": corpus digest ", std::string(was.at("corpus_digest")),
+                                " but the configuration names a corpus of digest ", corpus.digest(),
+                                "; resume with the corpus the run began with, or set run.dir anew"));
+    const auto saved = was.at("config").get<std::map<std::string, std::string>>();
+    if (const auto keys = differing_keys(saved, stage.resolved.values); !keys.empty())
+      throw CheckpointError(
+          cat(found->dir, ": was written with ", keys[0],
+              "; a resume cannot change what the run computes. Set it back, or set run.dir anew"));
+    load_tensors(checkpoint::CheckpointReader(found->dir), tensors());
+    step = found->step;
+  });
+  if (found && stage.leads()) {
+    for (const std::string& reason : found->passed_over) log(Level::kWarning, cat("passed over ", reason));
+    log(Level::kInfo, cat("resumes from ", found->dir, ", the newest whole checkpoint (written by ",
+                          found->manifest.value("world", 0), " ranks)"));
+  }
+}
+
+std::vector<NamedTensor> PretrainSetup::tensors() const {
+  std::vector<NamedTensor> all = network.parameters.all();
+  for (const auto& more : {network.buffers.all(), optimizer->state()})
+    all.insert(all.end(), more.begin(), more.end());
+  all.push_back({"lineage.pretrain_groups", groups_});
+  return all;
+}
+
+nlohmann::json PretrainSetup::facts() const {
+  return {{"stage", "pretrain"},
+          {"corpus_digest", corpus.digest()},
+          {"images", corpus.size()},
+          {"image_height", corpus.shape().height},
+          {"image_width", corpus.shape().width},
+          {"in_channels", network.arch.in_channels},
+          {"feature_width", network.arch.feature_width()},
+          {"plan_digest", plan.digest()},
+          {"total_steps", total_steps},
+          {"config", config_values_},
+          {"versions", library_versions()}};
+}
+
+}  // namespace entrain::worker

@@ -1,0 +1,52 @@
+#include "worker/stages/training_log.hpp"
+
+#include "configs/cat.hpp"
+#include "configs/log.hpp"
+
+namespace entrain::worker {
+
+TrainingLog::TrainingLog(const Stage& stage, std::int64_t first_step, std::int64_t total_steps,
+                         std::int64_t views_per_step)
+    : total_steps_(total_steps), views_per_step_(views_per_step), step_(first_step), first_step_(first_step) {
+  if (!stage.leads()) return;
+  metrics_.emplace(stage.config().run.dir + "/metrics.jsonl", first_step > 0 ? first_step : -1);
+  progress_.emplace(first_step, total_steps);
+}
+
+void TrainingLog::begin_step(std::int64_t step) {
+  set_log_step(step);
+  step_began_ = seconds();
+}
+
+void TrainingLog::end_step(const StepMetrics& m) {
+  set_log_step(m.step);
+  step_ = m.step;
+  if (!metrics_) return;
+  const double took = seconds() - step_began_;
+  const double views_per_s = static_cast<double>(views_per_step_) / took;
+  metrics_->append({{"step", m.step},
+                    {"time", seconds()},
+                    {"loss", m.loss},
+                    {"contrastive_accuracy", m.contrastive_accuracy},
+                    {"lr", m.lr},
+                    {"grad_norm", m.gradient_norm},
+                    {"step_s", took},
+                    {"views_per_s", views_per_s},
+                    {"data_wait_s", m.data_wait_seconds - data_waited_}});
+  data_waited_ = m.data_wait_seconds;
+  progress_->update(m.step, m.loss, views_per_step_);
+}
+
+void TrainingLog::stopped(std::string_view why) {
+  if (progress_) progress_->finish();
+  log(Level::kInfo, cat("stopped by ", why, " and committed after step ", step_, " of ", total_steps_,
+                        "; the same command goes on from there (exit 75)"));
+}
+
+void TrainingLog::finished() {
+  if (progress_) progress_->finish();
+  log(Level::kInfo,
+      cat("done: ", step_ - first_step_, " steps in ", static_cast<std::int64_t>(seconds()), " s"));
+}
+
+}  // namespace entrain::worker
