@@ -33,8 +33,8 @@ class Corpus {
 
   std::int64_t size() const;
   const ImageShape& shape() const;
-  /// SHA-256, 64 hex digits, of shape, type, row counts, the bytes of a fixed sample of rows of each file, all
-  /// groups, labels, splits and sites, and the selection. Not of path or time.
+  /// SHA-256, 64 hex digits, of shape, type, row counts, the bytes of a fixed sample of rows of each file,
+  /// all groups, labels, splits and sites, and the selection. Not of path or time.
   const std::string& digest() const;
 
   /// One image, HWC, host byte order, shape().bytes() long. DataError names file:dataset and row.

@@ -18,13 +18,13 @@ struct DatasetInfo {
   std::vector<std::int64_t> dims;
   StoredKind kind = StoredKind::kOther;
   std::size_t element_bytes = 0;
-  std::string type_name;                 ///< for people: "uint16 big-endian", "text (fixed, 12)"
-  std::string layout;                    ///< contiguous | chunked | compact | virtual
-  std::vector<std::int64_t> chunk;       ///< chunked only
-  std::vector<std::string> filters;      ///< in the order of writing: shuffle, gzip 4, ...
+  std::string type_name;             ///< for people: "uint16 big-endian", "text (fixed, 12)"
+  std::string layout;                ///< contiguous | chunked | compact | virtual
+  std::vector<std::int64_t> chunk;   ///< chunked only
+  std::vector<std::string> filters;  ///< in the order of writing: shuffle, gzip 4, ...
   std::int64_t stored_bytes = 0;
   std::int64_t raw_bytes() const;
-  std::string dims_text() const;         ///< "512 x 64 x 64"
+  std::string dims_text() const;  ///< "512 x 64 x 64"
 };
 
 /// One HDF5 file opened for reading through libhdf5. Any thread may call; libhdf5 is behind one lock.
@@ -43,9 +43,10 @@ class Hdf5File {
   /// Throws if there is none, with the datasets the file has and the nearest name.
   DatasetInfo info(const std::string& dataset) const;
 
-  /// Calls `take(row, text)` for all rows of a text dataset, or of an integer one, whose numbers come as decimal
-  /// text. Axes after the first must be 1 long.
-  void each_text(const std::string& dataset, const std::function<void(std::int64_t, std::string_view)>& take) const;
+  /// Calls `take(row, text)` for all rows of a text dataset, or of an integer one, whose numbers come as
+  /// decimal text. Axes after the first must be 1 long.
+  void each_text(const std::string& dataset,
+                 const std::function<void(std::int64_t, std::string_view)>& take) const;
   /// All rows of an integer dataset. Axes after the first must be 1 long.
   std::vector<std::int64_t> integers(const std::string& dataset) const;
   /// A text attribute of a dataset ("/" for the file), one string or a list; empty where there is none.

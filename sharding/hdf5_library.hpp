@@ -12,9 +12,9 @@
 // Private to sharding: only hdf5_*.cpp include this header, so that no other file meets hdf5.h.
 namespace entrain::sharding {
 
-/// Holds the one mutex that guards libhdf5, which is not thread-safe in its usual builds. Recursive, so that an
-/// H5Id may die while its owner holds the lock. The first one switches file locks off (they fail or hang on
-/// NFS, Lustre and GPFS) and silences the printed error stack.
+/// Holds the one mutex that guards libhdf5, which is not thread-safe in its usual builds. Recursive, so that
+/// an H5Id may die while its owner holds the lock. The first one switches file locks off (they fail or hang
+/// on NFS, Lustre and GPFS) and silences the printed error stack.
 class Hdf5Lock {
  public:
   Hdf5Lock();

@@ -21,11 +21,13 @@ struct ImageBatch {
   ImageShape shape;
   std::vector<std::byte> bytes;
 
-  const std::byte* image(std::int64_t i) const { return bytes.data() + static_cast<std::size_t>(i) * shape.bytes(); }
+  const std::byte* image(std::int64_t i) const {
+    return bytes.data() + static_cast<std::size_t>(i) * shape.bytes();
+  }
 };
 
-/// Reads the batches of steps [first_step, end_step) ahead, on one thread, at most `prefetch` of them at a time.
-/// Corpus and plan must outlive it. May be destroyed at any time.
+/// Reads the batches of steps [first_step, end_step) ahead, on one thread, at most `prefetch` of them at a
+/// time. Corpus and plan must outlive it. May be destroyed at any time.
 class Loader {
  public:
   Loader(const Corpus& corpus, const SamplePlan& plan, LaneBlock mine, std::int64_t lane_images,
@@ -34,8 +36,8 @@ class Loader {
   Loader(const Loader&) = delete;
   Loader& operator=(const Loader&) = delete;
 
-  /// The next step's batch; blocks until it is read, and rethrows what its reading threw. `used` is a batch that
-  /// is no longer needed: its memory is used again, so that nothing is allocated in the steady state.
+  /// The next step's batch; blocks until it is read, and rethrows what its reading threw. `used` is a batch
+  /// that is no longer needed: its memory is used again, so that nothing is allocated in the steady state.
   /// Asking for more than end_step - first_step batches is a std::logic_error.
   ImageBatch next(ImageBatch used = {});
   /// Seconds that next() has waited so far.

@@ -15,9 +15,10 @@ struct Slot {
   bool operator==(const Slot&) const = default;
 };
 
-/// Who is seen when: a pure function of (number of samples N, global batch G, seed, step). The stream of samples
-/// is one keyed permutation of [0, N) per epoch, epochs end to end; batch s is positions [sG, (s+1)G). Nothing is
-/// padded, dropped or repeated, and no sample stands twice in one batch (see sample_plan.cpp).
+/// Who is seen when: a pure function of (number of samples N, global batch G, seed, step). The stream of
+/// samples is one keyed permutation of [0, N) per epoch, epochs end to end; batch s is positions [sG,
+/// (s+1)G). Nothing is padded, dropped or repeated, and no sample stands twice in one batch (see
+/// sample_plan.cpp).
 class SamplePlan {
  public:
   /// DataError if num_samples < global_batch.
@@ -34,10 +35,10 @@ class SamplePlan {
 
  private:
   using Head = std::vector<std::int64_t>;
-  std::shared_ptr<const Head> head(std::int64_t epoch) const;
-  Head make_head(std::int64_t epoch) const;
   std::int64_t raw(std::int64_t epoch, std::int64_t position) const;
-  std::int64_t leftovers(std::int64_t epoch) const;
+  std::int64_t carried_into(std::int64_t epoch) const { return epoch * num_samples_ % global_batch_; }
+  std::shared_ptr<const Head> head(std::int64_t epoch) const;
+  Head make_head(std::int64_t epoch, const Head* before) const;
 
   std::int64_t num_samples_, global_batch_;
   std::uint64_t seed_;
@@ -46,7 +47,8 @@ class SamplePlan {
     std::mutex mutex;
     std::map<std::int64_t, std::shared_ptr<const Head>> heads;
   };
-  std::shared_ptr<Memo> memo_ = std::make_shared<Memo>();  // the last few heads; copies of a plan may share it
+  std::shared_ptr<Memo> memo_ =
+      std::make_shared<Memo>();  // the last few heads; copies of a plan may share it
 };
 
 }  // namespace entrain::sharding

@@ -1,0 +1,161 @@
+#include "sharding/corpus.hpp"
+
+#include <xxhash.h>
+
+#include <algorithm>
+#include <numeric>
+
+#include "configs/cat.hpp"
+#include "configs/error.hpp"
+#include "configs/log.hpp"
+#include "sharding/corpus_tables.hpp"
+#include "sharding/row_checks.hpp"
+#include "sharding/sha256.hpp"
+
+namespace entrain::sharding {
+namespace {
+
+std::string listed(const std::vector<std::string>& names) {
+  std::string text;
+  for (const auto& name : names) text += (text.empty() ? "" : ", ") + name;
+  return text;
+}
+
+// Which split texts are wanted, by index; all of them where nothing was asked for or the files have no
+// splits.
+std::vector<char> wanted_splits(const DataSection& data, const CorpusTables& t) {
+  std::vector<char> wanted(t.splits.texts().size(), data.use_splits.empty());
+  if (data.use_splits.empty()) return wanted;
+  if (!t.splits.present()) {
+    log(Level::kWarning, cat("data.use_splits asks for ", listed(data.use_splits), " but ", t.images->path(0),
+                             " has no splits: all rows are used"));
+    return wanted;
+  }
+  for (const auto& name : data.use_splits) {
+    const auto at = std::find(t.splits.texts().begin(), t.splits.texts().end(), name);
+    if (at == t.splits.texts().end())
+      throw DataError(cat("data.use_splits: no row is in split \"", name, "\"; ", t.images->path(0),
+                          " has: ", listed(t.splits.texts())));
+    wanted[static_cast<std::size_t>(at - t.splits.texts().begin())] = 1;
+  }
+  return wanted;
+}
+
+void add_texts(Sha256& sha, std::string_view name, const TextColumn& column,
+               std::span<const std::int64_t> rows) {
+  if (!column.present()) return;
+  sha.add(cat("\n", name, " "));
+  for (const auto row : rows) {
+    sha.add(column.text(row));
+    sha.add(std::string_view("\0", 1));
+  }
+}
+
+std::string digest_of(const CorpusTables& t, std::span<const std::int64_t> rows) {
+  Sha256 sha;
+  sha.add("entrain corpus 1\n");
+  for (const auto& file : t.file_digests) sha.add(file);
+  sha.add("\nrows ");
+  sha.add(std::as_bytes(rows));
+  add_texts(sha, "group", t.groups, rows);
+  add_texts(sha, "split", t.splits, rows);
+  add_texts(sha, "site", t.sites, rows);
+  if (!t.labels.empty()) {
+    sha.add(cat("\nlabel ", listed(t.class_names), " "));
+    for (const auto row : rows)
+      sha.add(std::as_bytes(std::span(&t.labels[static_cast<std::size_t>(row)], 1)));
+  }
+  return sha.hex();
+}
+}  // namespace
+
+Corpus Corpus::open(const DataSection& data) {
+  if (data.on_corrupt != "fail" && data.on_corrupt != "skip")
+    throw ConfigError(cat("data.on_corrupt: want fail or skip, got \"", data.on_corrupt, "\""));
+  const bool skip = data.on_corrupt == "skip";
+  auto tables = std::make_shared<CorpusTables>(read_tables(data));
+  for (std::size_t file = 0; file < tables->images->num_files(); ++file)
+    tables->file_digests.push_back(digest_of_file(*tables->images, file, skip));
+  std::vector<std::int64_t> rows;
+  if (skip) {
+    rows = good_rows(*tables);
+  } else {
+    rows.resize(static_cast<std::size_t>(tables->images->num_rows()));
+    std::iota(rows.begin(), rows.end(), std::int64_t{0});
+  }
+  const auto wanted = wanted_splits(data, *tables);
+  if (tables->splits.present())
+    std::erase_if(rows, [&](std::int64_t row) { return !wanted[tables->splits.index(row)]; });
+  if (rows.empty())
+    throw DataError(cat("no image is left of ", tables->images->num_rows(), " after data.use_splits"));
+  std::string digest = digest_of(*tables, rows);
+  return {std::move(tables), std::move(rows), std::move(digest)};
+}
+
+Corpus::Corpus(std::shared_ptr<const CorpusTables> tables, std::vector<std::int64_t> samples,
+               std::string digest)
+    : tables_(std::move(tables)), samples_(std::move(samples)), digest_(std::move(digest)) {}
+
+std::int64_t Corpus::at(std::int64_t sample) const {
+  if (sample < 0 || sample >= size())
+    throw std::out_of_range(cat("sample ", sample, " of a corpus of ", size()));
+  return samples_[static_cast<std::size_t>(sample)];
+}
+
+std::int64_t Corpus::size() const { return static_cast<std::int64_t>(samples_.size()); }
+const ImageShape& Corpus::shape() const { return tables_->images->shape(); }
+const std::string& Corpus::digest() const { return digest_; }
+void Corpus::read(std::int64_t sample, std::byte* out) const { tables_->images->read(at(sample), out); }
+bool Corpus::has_groups() const { return tables_->groups.present(); }
+bool Corpus::has_labels() const { return !tables_->labels.empty(); }
+bool Corpus::has_splits() const { return tables_->splits.present(); }
+bool Corpus::has_sites() const { return tables_->sites.present(); }
+const std::vector<std::string>& Corpus::class_names() const { return tables_->class_names; }
+std::int64_t Corpus::num_skipped() const { return tables_->num_skipped; }
+
+std::string_view Corpus::group(std::int64_t sample) const {
+  return has_groups() ? std::string_view(tables_->groups.text(at(sample))) : std::string_view();
+}
+std::string_view Corpus::split(std::int64_t sample) const {
+  return has_splits() ? std::string_view(tables_->splits.text(at(sample))) : std::string_view();
+}
+std::string_view Corpus::site(std::int64_t sample) const {
+  return has_sites() ? std::string_view(tables_->sites.text(at(sample))) : std::string_view();
+}
+std::int64_t Corpus::label(std::int64_t sample) const {
+  return has_labels() ? tables_->labels[static_cast<std::size_t>(at(sample))] : -1;
+}
+
+std::uint64_t Corpus::group_hash(std::int64_t sample) const {
+  const std::int64_t row = at(sample);
+  if (has_groups()) return tables_->group_hashes[tables_->groups.index(row)];
+  const std::size_t file = tables_->images->file_of(row);
+  const std::string key = cat(tables_->file_digests[file], ":", row - tables_->images->first_row(file));
+  return XXH3_64bits(key.data(), key.size());
+}
+
+Place Corpus::place(std::int64_t sample) const {
+  const std::int64_t row = at(sample);
+  const std::size_t file = tables_->images->file_of(row);
+  return {tables_->images->path(file), tables_->images->dataset(), row - tables_->images->first_row(file)};
+}
+
+Corpus Corpus::subset(std::span<const std::int64_t> samples) const {
+  if (samples.empty()) throw DataError("a subset of the corpus has no image");
+  std::vector<std::int64_t> rows;
+  rows.reserve(samples.size());
+  for (const auto sample : samples) rows.push_back(at(sample));
+  Sha256 sha;
+  sha.add(digest_);
+  sha.add(std::as_bytes(samples));
+  return {tables_, std::move(rows), sha.hex()};
+}
+
+std::vector<std::int64_t> Corpus::samples_of_split(std::string_view name) const {
+  std::vector<std::int64_t> samples;
+  for (std::int64_t sample = 0; sample < size(); ++sample)
+    if (split(sample) == name) samples.push_back(sample);
+  return samples;
+}
+
+}  // namespace entrain::sharding
