@@ -1,0 +1,37 @@
+#!/usr/bin/env bash
+# Installs what Entrain needs: Debian packages (as root or by sudo) and LibTorch from PyPI into .deps/. Says what it does;
+# does nothing where all is there.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+torch_version=2.13.0
+packages=(build-essential cmake ninja-build ccache lld pkg-config git clang-format clang-tidy python3 python3-pip
+  libopenmpi-dev openmpi-bin libhdf5-dev libyaml-cpp-dev libboost-dev libcli11-dev nlohmann-json3-dev libssl-dev
+  libxxhash-dev libarchive-dev libturbojpeg0-dev libpng-dev libgtest-dev libgmock-dev)
+
+missing=()
+for package in "${packages[@]}"; do
+  dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null | grep -qx installed || missing+=("$package")
+done
+if ((${#missing[@]})); then
+  as_root=()
+  if ((EUID != 0)); then
+    command -v sudo >/dev/null || { echo "setup: run as root, install sudo, or install these packages: ${missing[*]}" >&2; exit 69; }
+    as_root=(sudo)
+  fi
+  echo "setup: installing Debian packages: ${missing[*]}"
+  "${as_root[@]}" apt-get update -qq
+  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+fi
+
+# The wheel's CPU libraries are all a CPU build links; the two CUDA packages only satisfy names that libtorch_cpu carries.
+stamp=.deps/torch/.entrain-$torch_version
+if [[ ! -e $stamp && -z ${LIBTORCH_ROOT:-} ]]; then
+  echo "setup: installing LibTorch $torch_version from PyPI into .deps/torch (1.2 GB)"
+  rm -rf .deps/torch .deps/torch.part
+  python3 -m pip install --quiet --disable-pip-version-check --root-user-action=ignore --no-deps --only-binary=:all: \
+    --python-version 3.11 --target .deps/torch.part \
+    "torch==$torch_version" nvidia-cuda-runtime nvidia-cuda-cupti
+  mv .deps/torch.part .deps/torch
+  touch "$stamp"
+fi
