@@ -38,7 +38,7 @@ Progress::~Progress() {
   if (bar_) set_status_line("");
 }
 
-void Progress::update(std::int64_t finished_steps, std::int64_t views, double loss) {
+void Progress::update(std::int64_t finished_steps, double loss, std::int64_t views) {
   const auto now = Clock::now();
   const double took = std::max(seconds(now - last_update_), 1e-9);
   const auto steps = static_cast<double>(std::max<std::int64_t>(finished_steps - step_, 1));

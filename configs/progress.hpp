@@ -17,8 +17,8 @@ class Progress {
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
 
-  /// After each step: how many steps are finished in all, how many views this step took, its loss.
-  void update(std::int64_t finished_steps, std::int64_t views, double loss);
+  /// After each step: how many steps are finished in all, the loss of this one, the views it took.
+  void update(std::int64_t finished_steps, double loss, std::int64_t views);
   /// The last line, in the log: where it ended and the mean speed. Once; later calls do nothing.
   void finish();
 
