@@ -1,0 +1,35 @@
+#pragma once
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "configs/reader.hpp"
+
+namespace entrain::coordinator {
+
+/// An option of one command that takes a value: {"--samples", "N", "plan for N images, without files"}.
+struct CliOption {
+  std::string name, value, help;
+};
+
+/// What `entrain COMMAND CONFIG [section.key=value ...] [options]` was given.
+struct CommandLine {
+  std::string path;                            ///< CONFIG
+  ResolvedConfig config;                       ///< empty where `answer` is set by --help
+  bool json = false;                           ///< --json
+  std::map<std::string, std::string> options;  ///< "--samples" -> "1000"
+  /// Set by --help and --print-config: what to print on stdout before leaving with 0, instead of working.
+  std::optional<std::string> answer;
+};
+
+/// Reads the arguments after the verb, and the configuration they name. The same for the front door and for
+/// entrain-worker. Throws ConfigError.
+CommandLine parse_config_command(std::string_view command, const std::vector<std::string>& args,
+                                 const std::vector<CliOption>& options = {});
+
+/// What `entrain COMMAND --help` prints for a command that takes a CONFIG.
+std::string config_command_help(std::string_view command, const std::vector<CliOption>& options = {});
+
+}  // namespace entrain::coordinator

@@ -1,0 +1,42 @@
+#pragma once
+#include <array>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace entrain::coordinator {
+
+/// Each takes what follows the verb, prints its answer on stdout, returns the exit code, and throws Error.
+int ingest_command(const std::vector<std::string>& args);
+int inspect_command(const std::vector<std::string>& args);
+int plan_command(const std::vector<std::string>& args);
+int report_command(const std::vector<std::string>& args);
+int verify_command(const std::vector<std::string>& args);
+
+/// Who does the work: the front door itself, or entrain-worker (LibTorch and MPI), to which it is handed by execv.
+enum class Program { kFrontDoor, kWorker };
+
+struct Command {
+  std::string_view name, arguments, help;
+  Program program = Program::kWorker;
+  int (*run)(const std::vector<std::string>& args) = nullptr;  ///< of the front door
+  bool takes_config() const { return arguments.starts_with("CONFIG"); }
+};
+
+/// The only list of commands: help, dispatch and the hand-over to entrain-worker all read it.
+inline constexpr std::array kCommands{
+    Command{"plan", "CONFIG", "everything that will happen, before a processor is asked for",
+            Program::kFrontDoor, plan_command},
+    Command{"pretrain", "CONFIG", "SimCLR over all ranks, from the newest checkpoint"},
+    Command{"finetune", "CONFIG", "few labels on a pretrained encoder, a file or none"},
+    Command{"evaluate", "CONFIG", "AUC and friends of a fine-tuned model on any labelled corpus"},
+    Command{"export", "--from D --out F", "weights with timm's names, and the line that loads them"},
+    Command{"bench", "CONFIG", "a training step in parts, in views per second"},
+};
+
+/// nullptr: there is none of that name.
+const Command* find_command(std::string_view name);
+/// How entrain is called, and the table of commands.
+std::string command_table();
+
+}  // namespace entrain::coordinator

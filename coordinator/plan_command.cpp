@@ -1,0 +1,76 @@
+#include <charconv>
+#include <cmath>
+#include <iostream>
+#include <string>
+#include <vector>
+
+#include "configs/cat.hpp"
+#include "configs/error.hpp"
+#include "coordinator/cli.hpp"
+#include "coordinator/commands.hpp"
+#include "coordinator/plan.hpp"
+#include "sharding/corpus.hpp"
+
+namespace entrain::coordinator {
+namespace {
+
+const std::vector<CliOption> kOptions{
+    {"--samples", "N", "plans for N images without opening any file"},
+    {"--throughput", "VIEWS_PER_S", "tells how long it will take, at this speed of all ranks together"}};
+
+double number_option(const CommandLine& line, const std::string& name, double most) {
+  const auto found = line.options.find(name);
+  if (found == line.options.end()) return 0;
+  const std::string& text = found->second;
+  double value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc{} || end != text.data() + text.size() || !(value > 0) || value > most)
+    throw ConfigError(
+        cat("entrain plan: ", name, ": want a number above 0 and at most ", most, ", got \"", text, '"'));
+  return value;
+}
+
+std::string describe(const sharding::Corpus& corpus, const DataSection& data) {
+  std::string out = cat("in ", data.files.size(), data.files.size() == 1 ? " path" : " paths");
+  if (corpus.has_labels()) out += cat(", ", corpus.class_names().size(), " classes");
+  if (corpus.has_groups()) out += ", with patients";
+  if (corpus.has_splits()) out += ", with splits";
+  if (corpus.has_sites()) out += ", with sites";
+  if (corpus.num_skipped() > 0) out += cat(", ", corpus.num_skipped(), " unreadable rows left out");
+  return out;
+}
+
+PlanInput input_of(const CommandLine& line) {
+  const RunConfig& config = line.config.config;
+  PlanInput input;
+  input.views_per_second = number_option(line, "--throughput", 1e15);
+  input.num_samples = std::llround(number_option(line, "--samples", 1e15));
+  if (input.num_samples > 0) {
+    input.assumed = true;
+    input.corpus = "assumed (--samples)";
+    const std::int64_t side = config.views.crop_pixels;
+    input.image = {side, side, config.views.preset == "xray" ? 1 : 3, sharding::ElementType::kU8};
+    return input;
+  }
+  const auto corpus = sharding::Corpus::open(config.data);
+  input.num_samples = corpus.size();
+  input.image = corpus.shape();
+  input.digest = corpus.digest();
+  input.corpus = describe(corpus, config.data);
+  return input;
+}
+
+}  // namespace
+
+int plan_command(const std::vector<std::string>& args) {
+  const CommandLine line = parse_config_command("plan", args, kOptions);
+  if (line.answer) {
+    std::cout << *line.answer;
+    return 0;
+  }
+  const Plan plan = make_plan(line.config.config, input_of(line));
+  std::cout << (line.json ? plan_json(plan, line.config) : plan_text(plan, line.config));
+  return 0;
+}
+
+}  // namespace entrain::coordinator
