@@ -1,0 +1,39 @@
+#include "tests/system/small_run.hpp"
+
+#include <filesystem>
+#include <stdexcept>
+
+#include "configs/cat.hpp"
+
+namespace entrain::tests {
+
+SmallRun::SmallRun() {
+  const Ran made = run(cat("entrain ingest phantom --out ", corpus(), " --images 100 --px 32 --seed 3"));
+  if (made.code != 0) throw std::runtime_error("no corpus: " + made.output);
+}
+
+std::string SmallRun::pretrain(int ranks, const std::string& name, const std::string& overrides) const {
+  return cat("exec mpirun -n ", ranks, " entrain pretrain ", ENTRAIN_SOURCE_DIR,
+             "/configs/demo.yaml run.dir=", dir(name), " data.files=", corpus(),
+             " train.steps=20 batch.lanes=4 batch.lane_images=4 views.crop_pixels=32"
+             " checkpoint.every=5steps ",
+             overrides);
+}
+
+std::string SmallRun::digest(const std::string& name) const {
+  const Ran verified = run(cat("entrain verify --digest ", dir(name)));
+  if (verified.code != 0) throw std::runtime_error("no digest: " + verified.output);
+  return verified.output;
+}
+
+long newest_step(const std::string& run_dir) {
+  long newest = -1;
+  std::error_code none;
+  for (const auto& entry : std::filesystem::directory_iterator(run_dir + "/checkpoints", none)) {
+    const std::string name = entry.path().filename();
+    if (name.rfind("step-", 0) == 0) newest = std::max(newest, std::stol(name.substr(5)));
+  }
+  return newest;
+}
+
+}  // namespace entrain::tests
