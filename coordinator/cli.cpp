@@ -26,7 +26,7 @@ std::string unknown_option(std::string_view command, const std::string& given,
 }
 
 std::string help_line(const std::string& left, const std::string& right) {
-  return cat("  ", left, std::string(left.size() < 20 ? 20 - left.size() : 1, ' '), right, '\n');
+  return cat("  ", left, std::string(left.size() < 28 ? 28 - left.size() : 1, ' '), right, '\n');
 }
 
 }  // namespace

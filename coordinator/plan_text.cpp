@@ -48,7 +48,7 @@ std::string rank_table(const Plan& plan) {
   const auto line = [](const std::array<std::string, 8>& cells) {
     std::ostringstream out;
     out << ' ';
-    for (std::size_t i = 0; i < cells.size(); ++i) out << std::setw(i < 4 ? 9 : 12) << cells[i];
+    for (std::size_t i = 0; i < cells.size(); ++i) out << std::setw(i == 0 || i == 3 ? 7 : 13) << cells[i];
     return out.str() + '\n';
   };
   std::string out =
