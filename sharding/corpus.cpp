@@ -8,6 +8,7 @@
 #include "configs/cat.hpp"
 #include "configs/error.hpp"
 #include "configs/log.hpp"
+#include "configs/section.hpp"
 #include "sharding/corpus_tables.hpp"
 #include "sharding/row_checks.hpp"
 #include "sharding/sha256.hpp"
@@ -15,19 +16,13 @@
 namespace entrain::sharding {
 namespace {
 
-std::string listed(const std::vector<std::string>& names) {
-  std::string text;
-  for (const auto& name : names) text += (text.empty() ? "" : ", ") + name;
-  return text;
-}
-
 // Which split texts are wanted, by index; all of them where nothing was asked for or the files have no
 // splits.
 std::vector<char> wanted_splits(const DataSection& data, const CorpusTables& t) {
   std::vector<char> wanted(t.splits.texts().size(), data.use_splits.empty());
   if (data.use_splits.empty()) return wanted;
   if (!t.splits.present()) {
-    log(Level::kWarning, cat("data.use_splits asks for ", listed(data.use_splits), " but ", t.images->path(0),
+    log(Level::kWarning, cat("data.use_splits asks for ", join(data.use_splits), " but ", t.images->path(0),
                              " has no splits: all rows are used"));
     return wanted;
   }
@@ -35,7 +30,7 @@ std::vector<char> wanted_splits(const DataSection& data, const CorpusTables& t) 
     const auto at = std::find(t.splits.texts().begin(), t.splits.texts().end(), name);
     if (at == t.splits.texts().end())
       throw DataError(cat("data.use_splits: no row is in split \"", name, "\"; ", t.images->path(0),
-                          " has: ", listed(t.splits.texts())));
+                          " has: ", join(t.splits.texts())));
     wanted[static_cast<std::size_t>(at - t.splits.texts().begin())] = 1;
   }
   return wanted;
@@ -61,7 +56,7 @@ std::string digest_of(const CorpusTables& t, std::span<const std::int64_t> rows)
   add_texts(sha, "split", t.splits, rows);
   add_texts(sha, "site", t.sites, rows);
   if (!t.labels.empty()) {
-    sha.add(cat("\nlabel ", listed(t.class_names), " "));
+    sha.add(cat("\nlabel ", join(t.class_names), " "));
     for (const auto row : rows)
       sha.add(std::as_bytes(std::span(&t.labels[static_cast<std::size_t>(row)], 1)));
   }

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <numeric>
 
+#include "configs/section.hpp"
 #include "sharding/hdf5_library.hpp"
 #include "sharding/hdf5_types.hpp"
 
@@ -38,29 +39,6 @@ std::string DatasetInfo::dims_text() const {
   std::string text;
   for (const auto d : dims) text += cat(text.empty() ? "" : " x ", d);
   return text.empty() ? "scalar" : text;
-}
-
-std::string nearest_name(std::string_view wanted, const std::vector<std::string>& names) {
-  std::string best;
-  std::size_t best_edits = std::max<std::size_t>(2, wanted.size() / 3) + 1;
-  for (const auto& name : names) {
-    std::vector<std::size_t> row(name.size() + 1);  // of the edit distance table
-    std::iota(row.begin(), row.end(), std::size_t{0});
-    for (std::size_t i = 1; i <= wanted.size(); ++i) {
-      std::size_t diagonal = row[0];
-      row[0] = i;
-      for (std::size_t j = 1; j <= name.size(); ++j) {
-        const std::size_t change = diagonal + (wanted[i - 1] == name[j - 1] ? 0 : 1);
-        diagonal = row[j];
-        row[j] = std::min({row[j] + 1, row[j - 1] + 1, change});
-      }
-    }
-    if (row.back() < best_edits) {
-      best_edits = row.back();
-      best = name;
-    }
-  }
-  return best;
 }
 
 struct Hdf5File::Handles {
@@ -106,14 +84,11 @@ bool Hdf5File::has(const std::string& dataset) const {
 DatasetInfo Hdf5File::info(const std::string& name) const {
   const Hdf5Lock lock;
   if (!has(name)) {
-    const auto names = datasets(200);
-    std::string listed;
-    for (std::size_t i = 0; i < std::min<std::size_t>(names.size(), 12); ++i)
-      listed += (i ? ", " : "") + names[i];
-    const std::string near = nearest_name(name, names);
+    auto names = datasets(200);
+    const std::string near = nearest(name, names);
+    if (names.size() > 12) names.resize(12), names.emplace_back("...");
     throw DataError(cat(path(), ": no dataset ", name, near.empty() ? "" : cat("; did you mean ", near, "?"),
-                        " It has: ", names.empty() ? "no dataset at all" : listed,
-                        names.size() > 12 ? ", ..." : ""));
+                        " It has: ", names.empty() ? "no dataset at all" : join(names)));
   }
   const H5Object object(H5Oopen(handles_->file, name.c_str(), H5P_DEFAULT), cat(path(), ":", name));
   if (H5Iget_type(object) != H5I_DATASET)

@@ -77,7 +77,4 @@ class Hdf5File::Rows {
   std::unique_ptr<Handles> handles_;
 };
 
-/// The name of `names` with the fewest edits from `wanted`; empty if none is near.
-std::string nearest_name(std::string_view wanted, const std::vector<std::string>& names);
-
 }  // namespace entrain::sharding

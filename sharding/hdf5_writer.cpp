@@ -1,0 +1,201 @@
+#include "sharding/hdf5_writer.hpp"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+
+#include "sharding/hdf5_library.hpp"
+
+namespace entrain::sharding {
+namespace {
+
+// Text of the length of the longest value (at least 1: HDF5 has no empty type), padded with NULs, UTF-8.
+H5Type text_type(std::size_t length) {
+  H5Type type(H5Tcopy(H5T_C_S1), "text type");
+  H5Tset_size(type, std::max<std::size_t>(1, length));
+  H5Tset_strpad(type, H5T_STR_NULLPAD);
+  H5Tset_cset(type, H5T_CSET_UTF8);
+  return type;
+}
+
+std::vector<char> packed(const std::vector<std::string>& values, std::size_t length) {
+  std::vector<char> bytes(values.size() * std::max<std::size_t>(1, length), '\0');
+  for (std::size_t i = 0; i < values.size(); ++i)
+    std::memcpy(bytes.data() + i * length, values[i].data(), values[i].size());
+  return bytes;
+}
+
+std::size_t longest(const std::vector<std::string>& values) {
+  std::size_t length = 0;
+  for (const auto& value : values) length = std::max(length, value.size());
+  return length;
+}
+
+hid_t type_in_memory(ElementType type) {
+  return type == ElementType::kU8    ? H5T_NATIVE_UINT8
+         : type == ElementType::kU16 ? H5T_NATIVE_UINT16
+                                     : H5T_NATIVE_FLOAT;
+}
+hid_t type_in_file(ElementType type) {
+  return type == ElementType::kU8 ? H5T_STD_U8LE : type == ElementType::kU16 ? H5T_STD_U16LE : H5T_IEEE_F32LE;
+}
+
+void fsync_path(const std::string& path, int flags) {
+  const int fd = ::open(path.c_str(), flags | O_CLOEXEC);
+  if (fd < 0 || ::fsync(fd) != 0) {
+    const std::string reason = std::strerror(errno);
+    if (fd >= 0) ::close(fd);
+    throw DataError(cat("cannot sync ", path, ": ", reason));
+  }
+  ::close(fd);
+}
+}  // namespace
+
+struct Hdf5Writer::Handles {
+  H5File file;
+  H5Dataset images;
+  ImageShape shape;
+  std::int64_t capacity = 0, appended = 0;
+};
+
+Hdf5Writer::Hdf5Writer(const std::string& path, bool overwrite)
+    : path_(path), temporary_(cat(path, ".tmp-", ::getpid())), handles_(std::make_unique<Handles>()) {
+  std::error_code none;
+  if (std::filesystem::exists(path, none) && !overwrite)
+    throw ConfigError(cat(path, ": exists; choose another --out, or --overwrite it"));
+  const auto folder = std::filesystem::absolute(path).parent_path();
+  if (!std::filesystem::is_directory(folder, none))
+    throw DataError(cat(path, ": there is no folder ", folder.string()));
+  if (::access(folder.c_str(), W_OK) != 0)
+    throw DataError(cat(path, ": folder ", folder.string(), " is not writable: ", std::strerror(errno)));
+  const Hdf5Lock lock;
+  handles_->file = H5File(H5Fcreate(temporary_.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT), temporary_);
+}
+
+Hdf5Writer::~Hdf5Writer() {
+  handles_.reset();
+  std::error_code none;
+  if (!temporary_.empty()) std::filesystem::remove(temporary_, none);
+}
+
+void Hdf5Writer::fail(const std::string& what) const {
+  throw DataError(cat(path_, ": cannot write ", what, ": ", hdf5_reason()));
+}
+
+void Hdf5Writer::create_images(const std::string& dataset, const ImageShape& shape, std::int64_t num_rows,
+                               Storage storage) {
+  const Hdf5Lock lock;
+  std::vector<hsize_t> dims = {static_cast<hsize_t>(num_rows), static_cast<hsize_t>(shape.height),
+                               static_cast<hsize_t>(shape.width)};
+  if (shape.channels > 1) dims.push_back(static_cast<hsize_t>(shape.channels));
+  const H5Properties properties(H5Pcreate(H5P_DATASET_CREATE), dataset);
+  if (storage == Storage::kRowChunks) {
+    auto chunk = dims;
+    chunk[0] = 1;
+    H5Pset_chunk(properties, static_cast<int>(chunk.size()), chunk.data());
+  }
+  const H5Space space(H5Screate_simple(static_cast<int>(dims.size()), dims.data(), nullptr), dataset);
+  handles_->images = H5Dataset(H5Dcreate2(handles_->file, dataset.c_str(), type_in_file(shape.type), space,
+                                          H5P_DEFAULT, properties, H5P_DEFAULT),
+                               cat(path_, ":", dataset));
+  handles_->shape = shape;
+  handles_->capacity = num_rows;
+}
+
+void Hdf5Writer::append_images(const std::byte* bytes, std::int64_t count) {
+  Handles& h = *handles_;
+  const Hdf5Lock lock;
+  const H5Space file_space(H5Dget_space(h.images), path_);
+  std::vector<hsize_t> start(static_cast<std::size_t>(H5Sget_simple_extent_ndims(file_space)), 0),
+      size(start.size());
+  H5Sget_simple_extent_dims(file_space, size.data(), nullptr);
+  start[0] = static_cast<hsize_t>(h.appended);
+  size[0] = static_cast<hsize_t>(count);
+  const H5Space memory_space(H5Screate_simple(static_cast<int>(size.size()), size.data(), nullptr), path_);
+  if (H5Sselect_hyperslab(file_space, H5S_SELECT_SET, start.data(), nullptr, size.data(), nullptr) < 0 ||
+      H5Dwrite(h.images, type_in_memory(h.shape.type), memory_space, file_space, H5P_DEFAULT, bytes) < 0)
+    fail(cat("images ", h.appended, " to ", h.appended + count - 1));
+  h.appended += count;
+}
+
+void Hdf5Writer::texts(const std::string& dataset, const std::vector<std::string>& values) {
+  const Hdf5Lock lock;
+  const std::size_t length = longest(values);
+  const H5Type type = text_type(length);
+  const hsize_t count = values.size();
+  const H5Space space(H5Screate_simple(1, &count, nullptr), dataset);
+  const H5Dataset out(
+      H5Dcreate2(handles_->file, dataset.c_str(), type, space, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT),
+      cat(path_, ":", dataset));
+  if (H5Dwrite(out, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, packed(values, length).data()) < 0) fail(dataset);
+}
+
+void Hdf5Writer::integers(const std::string& dataset, const std::vector<std::int64_t>& values) {
+  const Hdf5Lock lock;
+  const hsize_t count = values.size();
+  const H5Space space(H5Screate_simple(1, &count, nullptr), dataset);
+  const H5Dataset out(H5Dcreate2(handles_->file, dataset.c_str(), H5T_STD_I64LE, space, H5P_DEFAULT,
+                                 H5P_DEFAULT, H5P_DEFAULT),
+                      cat(path_, ":", dataset));
+  if (H5Dwrite(out, H5T_NATIVE_INT64, H5S_ALL, H5S_ALL, H5P_DEFAULT, values.data()) < 0) fail(dataset);
+}
+
+void Hdf5Writer::attribute(const std::string& object, const std::string& name,
+                           const std::vector<std::string>& texts) {
+  const Hdf5Lock lock;
+  const std::size_t length = longest(texts);
+  const H5Type type = text_type(length);
+  const hsize_t count = texts.size();
+  const H5Space space(H5Screate_simple(1, &count, nullptr), name);
+  const H5Attribute out(H5Acreate_by_name(handles_->file, object.c_str(), name.c_str(), type, space,
+                                          H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT),
+                        cat(path_, ":", object, " attribute ", name));
+  if (H5Awrite(out, type, packed(texts, length).data()) < 0) fail(name);
+}
+
+void Hdf5Writer::attribute(const std::string& object, const std::string& name, const std::string& text) {
+  const Hdf5Lock lock;
+  const H5Type type = text_type(text.size());
+  const H5Space space(H5Screate(H5S_SCALAR), name);
+  const H5Attribute out(H5Acreate_by_name(handles_->file, object.c_str(), name.c_str(), type, space,
+                                          H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT),
+                        cat(path_, ":", object, " attribute ", name));
+  if (H5Awrite(out, type, packed({text}, text.size()).data()) < 0) fail(name);
+}
+
+void Hdf5Writer::attribute(const std::string& object, const std::string& name, std::int64_t number) {
+  const Hdf5Lock lock;
+  const H5Space space(H5Screate(H5S_SCALAR), name);
+  const H5Attribute out(H5Acreate_by_name(handles_->file, object.c_str(), name.c_str(), H5T_STD_I64LE, space,
+                                          H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT),
+                        cat(path_, ":", object, " attribute ", name));
+  if (H5Awrite(out, H5T_NATIVE_INT64, &number) < 0) fail(name);
+}
+
+void Hdf5Writer::commit() {
+  {
+    const Hdf5Lock lock;
+    Handles& h = *handles_;
+    if (h.capacity != h.appended) {
+      const H5Space space(H5Dget_space(h.images), path_);
+      std::vector<hsize_t> size(static_cast<std::size_t>(H5Sget_simple_extent_ndims(space)));
+      H5Sget_simple_extent_dims(space, size.data(), nullptr);
+      size[0] = static_cast<hsize_t>(h.appended);
+      if (H5Dset_extent(h.images, size.data()) < 0) fail("the number of images");
+    }
+    if (H5Fflush(h.file, H5F_SCOPE_GLOBAL) < 0) fail("its last bytes");
+    handles_.reset();
+  }
+  fsync_path(temporary_, O_RDONLY);
+  std::error_code error;
+  std::filesystem::rename(temporary_, path_, error);
+  if (error) throw DataError(cat("cannot rename ", temporary_, " to ", path_, ": ", error.message()));
+  temporary_.clear();
+  fsync_path(std::filesystem::absolute(path_).parent_path().string(), O_RDONLY | O_DIRECTORY);
+}
+
+}  // namespace entrain::sharding
