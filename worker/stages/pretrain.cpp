@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "configs/cat.hpp"
+#include "configs/error.hpp"
 #include "configs/log.hpp"
 #include "sharding/loader.hpp"
 #include "worker/collectives/lane_tree.hpp"
@@ -41,7 +42,8 @@ void require_finite(double loss, double gradient_norm, std::int64_t step) {
 void commit_or_warn(PretrainSetup& s) {
   try {
     s.committer.commit(s.step, s.tensors(), s.facts());
-  } catch (const CheckpointError& e) {
+  } catch (const Error& e) {
+    if (e.code() != ExitCode::kCheckpoint) throw;
     log(Level::kWarning, cat(e.what(), "; training goes on, the next commit tries again"));
   }
 }

@@ -64,8 +64,7 @@ PretrainSetup::PretrainSetup(Stage& stage)
       slots(own_lanes(stage)),
       layout(layout_for(stage, slots)),
       plan(corpus.size(), layout.global_batch(), stage.config().run.seed),
-      total_steps(
-          entrain::schedulers::total_steps(stage.config().train, corpus.size(), layout.global_batch())),
+      total_steps(length_of(stage, corpus.size(), layout.global_batch())),
       schedule(stage.config().schedule, stage.config().optim.lr, layout.global_batch(), corpus.size(),
                total_steps),
       network(stage.config().model, corpus.shape().channels, stage.config().run.seed),
