@@ -41,19 +41,23 @@ void Taps::reverse() {
     std::swap_ranges(&weights[i * stride], &weights[i * stride] + stride, &weights[(n - 1 - i) * stride]);
 }
 
-// ATen's rule (aten/src/ATen/native/cpu/UpSampleKernel.cpp, _compute_indices_min_size_weights_aa).
+// ATen's rule (aten/src/ATen/native/cpu/UpSampleKernel.cpp, _compute_indices_min_size_weights_aa), float where it
+// has float: near black a later gamma makes 1e-3 out of a weight that is 1e-7 in one and 0 in the other.
 void fill_antialiased(std::int64_t inputs, std::int64_t outputs, Taps& taps) {
-  const double scale = static_cast<double>(inputs) / static_cast<double>(outputs);
-  const double support = std::max(1.0, scale);
+  const float scale = static_cast<float>(inputs) / static_cast<float>(outputs);
+  const float support = std::max(1.0F, scale), inverse = 1.0F / support;
   for (std::int64_t i = 0; i < outputs; ++i) {
-    const double centre = scale * (static_cast<double>(i) + 0.5);
-    const auto low = std::max<std::int64_t>(static_cast<std::int64_t>(centre - support + 0.5), 0);
-    const auto high = std::min<std::int64_t>(static_cast<std::int64_t>(centre + support + 0.5), inputs);
+    const float centre = static_cast<float>(static_cast<double>(scale) * (static_cast<double>(i) + 0.5));
+    const double below = static_cast<double>(centre - support) + 0.5,
+                 above = static_cast<double>(centre + support) + 0.5;
+    const auto low = std::max<std::int64_t>(static_cast<std::int64_t>(below), 0);
+    const auto high = std::min<std::int64_t>(static_cast<std::int64_t>(above), inputs);
     taps.first[i] = static_cast<std::int32_t>(low);
     taps.count[i] = static_cast<std::int32_t>(std::min<std::int64_t>(high - low, taps.stride));
-    for (int t = 0; t < taps.count[i]; ++t)
-      taps.weights[i * taps.stride + t] =
-          static_cast<float>(tent((static_cast<double>(low + t) - centre + 0.5) / support));
+    for (int t = 0; t < taps.count[i]; ++t) {
+      const double place = static_cast<double>(static_cast<float>(low + t) - centre) + 0.5;
+      taps.weights[i * taps.stride + t] = static_cast<float>(tent(place * static_cast<double>(inverse)));
+    }
     normalise(taps, i);
   }
 }
