@@ -14,7 +14,8 @@ std::map<std::string, at::Tensor> read_golden(const std::string& path) {
   std::ifstream in(file);
   if (!in) throw std::runtime_error("cannot open " + file);
   std::map<std::string, at::Tensor> tensors;
-  for (const auto& [name, tensor] : nlohmann::json::parse(in).at("tensors").items()) {
+  const nlohmann::json golden = nlohmann::json::parse(in);
+  for (const auto& [name, tensor] : golden.at("tensors").items()) {
     const auto shape = tensor.at("shape").get<std::vector<std::int64_t>>();
     tensors[name] = at::tensor(tensor.at("values").get<std::vector<double>>(), at::kDouble).view(shape);
   }
