@@ -97,7 +97,7 @@ for decay in (0.0, 0.05):
     runs["lightly"] = torch_steps(two_groups(lambda g: LARS(g, lr=1, momentum=MU), decay), 0.4, ["momentum_buffer"])
     for nesterov in (False, True):
         runs["nesterov" if nesterov else "sgd"] = torch_steps(
-            two_groups(lambda g: torch.optim.SGD(g, lr=1, momentum=MU, nesterov=nesterov), decay), 0.02,
+            two_groups(lambda g, n=nesterov: torch.optim.SGD(g, lr=1, momentum=MU, nesterov=n), decay), 0.02,
             ["momentum_buffer"])
     runs["adamw"] = torch_steps(
         two_groups(lambda g: torch.optim.AdamW(g, lr=1, betas=(0.85, 0.98), eps=1e-6), decay), 0.01,
