@@ -46,8 +46,8 @@ Anatomy::Anatomy(std::uint64_t seed, std::int64_t patient)
   softness_of_body = draw(d, 0.30, 0.50);
   heart_x = draw(d, 0.09, 0.15);
   heart_y = draw(d, 0.20, 0.30);
-  heart_rx = draw(d, 0.26, 0.36);
-  heart_ry = draw(d, 0.25, 0.32);
+  heart_rx = draw(d, 0.30, 0.42);
+  heart_ry = draw(d, 0.22, 0.29);
   knob = draw(d, 0.06, 0.09);
   hilum = draw(d, 0.08, 0.14);
   mediastinum = draw(d, 0.10, 0.14);
@@ -55,7 +55,7 @@ Anatomy::Anatomy(std::uint64_t seed, std::int64_t patient)
   rib_gap = draw(d, 0.135, 0.160);
   rib_slope = draw(d, 0.05, 0.16);
   rib_drop = draw(d, 0.22, 0.36);
-  rib_density = draw(d, 0.055, 0.085);
+  rib_density = draw(d, 0.075, 0.110);
   clavicle_slope = draw(d, -0.22, -0.10);
   spine_bend = draw(d, -0.03, 0.03);
   breast = d.next() % 2 ? draw(d, 0.03, 0.08) : 0.0F;
@@ -101,9 +101,9 @@ float Anatomy::diaphragm(float side_x, float side, float breath) const {
 
 float Anatomy::heart(Point p) const {
   const float x = p.x - heart_x, y = p.y - heart_y;
-  const float u = 0.85F * x + 0.45F * y, v = -0.45F * x + 0.9F * y;
+  const float u = 0.80F * x + 0.60F * y, v = -0.60F * x + 0.80F * y;
   const float r = std::sqrt(squared(u / heart_rx) + squared(v / heart_ry));
-  return edge(1 - r, 0.16F);
+  return edge(1 - r, 0.22F) * (0.75F + 0.25F * std::sqrt(std::max(0.0F, 1 - r * r)));
 }
 
 float Anatomy::lung(Point p, float breath) const {
@@ -135,7 +135,7 @@ float Anatomy::bones(Point p) const {
          edge(p.y + 0.66F, 0.08F);
   const float spine = p.x - spine_bend * std::sin(2 * p.y);
   const float disc = 0.75F + 0.25F * std::cos(p.y * 2 * std::numbers::pi_v<float> / 0.145F);
-  return sum + 0.13F * bell(spine, 0.085F) * disc + 0.04F * bone(spine, 0.09F);
+  return sum + 0.14F * bell(spine, 0.085F) * disc + 0.04F * bone(spine, 0.09F);
 }
 
 float Anatomy::density(Point p, float breath) const {
@@ -150,12 +150,12 @@ float Anatomy::density(Point p, float breath) const {
   sum += 0.20F * edge(p.y - diaphragm(x, side, breath), 0.05F);
   sum -= 0.10F * bubble / 0.12F *
          edge(1 - std::hypot((p.x - 0.36F) / 0.17F, (p.y - dome_left - breath - 0.16F) / bubble), 0.3F);
-  sum += 0.26F * bell(x, mediastinum) + 0.22F * in_heart;
+  sum += 0.19F * bell(x, mediastinum) + 0.13F * in_heart;
   sum += 0.14F * edge(1 - std::hypot(p.x - 0.13F, p.y + 0.27F) / knob, 0.25F);
   sum += hilum * bell(std::hypot(x - 0.22F, 0.7F * (p.y - 0.01F)), 0.11F);
   sum -= 0.13F * bell(p.x - 0.01F, 0.038F) * edge(-0.24F - p.y, 0.08F);  // windpipe
   sum += breast * edge(1 - std::hypot((x - 0.44F) / 0.32F, (p.y - 0.36F) / 0.30F), 0.25F);
-  sum -= air * (0.50F + 0.02F * marks.at(p.x, p.y));
+  sum -= air * (0.50F - 0.07F * p.y + 0.03F * marks.at(p.x, p.y));
   return std::max(0.0F, body * (sum + bones(p)));
 }
 

@@ -22,8 +22,8 @@ struct Scanner {
   bool marker_left;
 };
 constexpr std::array<Scanner, 2> kScanners = {{
-    {0.004F, 0.014F, 0.003F, 0.02F, 1.02F, 1.00F, 0.55F, 0.0F, "R", true},
-    {0.011F, 0.024F, 0.008F, -0.12F, 1.32F, 0.72F, 0.00F, 0.045F, "L", false},
+    {0.004F, 0.012F, 0.003F, 0.02F, 1.16F, 0.92F, 0.45F, 0.0F, "R", true},
+    {0.009F, 0.022F, 0.004F, -0.14F, 1.34F, 0.76F, 0.00F, 0.045F, "L", false},
 }};
 
 enum Stream : std::uint32_t { kGrain = 32, kExposure, kBlades };
