@@ -8,8 +8,7 @@
 #include "configs/error.hpp"
 #include "configs/log.hpp"
 #include "sharding/loader.hpp"
-#include "worker/collectives/lane_tree.hpp"
-#include "worker/losses/nt_xent.hpp"
+#include "worker/stages/contrastive_step.hpp"
 #include "worker/stages/lane_views.hpp"
 #include "worker/stages/pretrain_setup.hpp"
 #include "worker/stages/stop_signal.hpp"
@@ -20,12 +19,6 @@ namespace {
 
 // What all ranks agree to do after a step; the largest wish of any rank wins.
 enum Wish : std::int64_t { kGoOn = 0, kCommit = 1, kStop = 2 };
-
-at::Tensor features_of(const std::vector<Encoder::LaneGraph>& graphs) {
-  std::vector<at::Tensor> lanes;
-  for (const Encoder::LaneGraph& graph : graphs) lanes.push_back(graph.h_LF.detach());
-  return at::cat(lanes);
-}
 
 // Loss and gradient are equal on all ranks, so all of them come to the same conclusion here.
 void require_finite(double loss, double gradient_norm, std::int64_t step) {
@@ -51,70 +44,47 @@ void commit_or_warn(PretrainSetup& s) {
 }  // namespace
 
 int pretrain(Stage& stage) {
-  Collectives& comm = stage.comm;
-  LaneThreads& threads = stage.threads;
   const RunConfig& config = stage.config();
-
-  PretrainSetup s(stage);  // corpus, plan, network, optimiser, schedule, newest checkpoint
-  const LaneLayout& layout = s.layout;
-  Encoder& encoder = s.network.encoder;
-  ProjectionHead& head = s.network.head;
-  LaneReducer reducer(layout, config.run.numerics == "fast");
-  LaneViews views(config, s.corpus.shape(), layout);
+  PretrainSetup s(stage);  // corpus, plan, network, optimiser, schedule; restored from the newest checkpoint
+  const bool fast = config.run.numerics == "fast";
+  ContrastiveStep step(s.network.parameters, s.network.encoder, s.network.head, s.layout,
+                       config.method.temperature, fast);
+  LaneViews views(config, s.corpus.shape(), s.layout);
   sharding::Loader loader(s.corpus, s.plan, s.slots, config.batch.lane_images, s.step, s.total_steps,
                           config.data.prefetch);
-  TrainingLog train_log(stage, s.step, s.total_steps, 2 * layout.global_batch());
-
+  TrainingLog training(stage, s.step, s.total_steps, 2 * s.layout.global_batch());
   sharding::ImageBatch images;
-  std::vector<Encoder::LaneGraph> graphs(layout.mine.count);
-  std::vector<at::Tensor> lane_gradients(layout.mine.count);
-  const auto lane_rows = [&](const at::Tensor& rows, std::int64_t i) {
-    return rows.narrow(0, i * layout.lane_rows(), layout.lane_rows());
-  };
 
   while (s.step < s.total_steps) {
-    train_log.begin_step(s.step);
+    training.begin_step(s.step);
     images = loader.next(std::move(images));  // this rank's lanes, host bytes
+    const StepResult result =  // views, encoder, head, loss over all ranks, and the gradient back
+        step.gradient([&](std::int64_t lane) { return views.make(images, lane); }, stage.comm, stage.threads);
+    const double gradient_norm = at::linalg_vector_norm(result.gradient_P).item<double>();
+    require_finite(result.loss, gradient_norm,
+                   s.step);  // equal on all ranks, and before weights can be spoiled
 
-    encoder.standardise();
-    threads.for_each(layout.mine.count,
-                     [&](std::int64_t i) { graphs[i] = encoder.forward_lane(views.make(images, i)); });
-    const at::Tensor h_RF = features_of(graphs);
-    const at::Tensor z_RD = head.forward(h_RF, layout, comm, threads);  // BatchNorm over all ranks' rows
-    const LossAndGradient loss = nt_xent(z_RD, config.method.temperature, layout, comm, threads);
-
-    const at::Tensor dh_RF = head.backward(loss.dz_RD, layout, comm, threads, [&](std::int64_t lane) {
-      at::Tensor& gradient = lane_gradients[lane - layout.mine.first];
-      gradient = reducer.spare();
-      if (!gradient.defined()) gradient = at::empty_like(s.network.parameters.flat());
-      return gradient;
-    });
-    threads.for_each(layout.mine.count, [&](std::int64_t i) {
-      encoder.backward_lane(std::move(graphs[i]), lane_rows(dh_RF, i), lane_gradients[i]);
-      reducer.push(layout.mine.first + i, std::move(lane_gradients[i]));
-    });
-    const at::Tensor gradient_P = reducer.sum_over_lanes(comm);  // SUM: dz already carries 1/(2G)
-    encoder.finish_gradient_(gradient_P);
-
-    const double gradient_norm = at::linalg_vector_norm(gradient_P).item<double>();
-    require_finite(loss.loss, gradient_norm, s.step);  // the same on all ranks, before weights can be spoiled
     const double lr = s.schedule.value(s.step);
-    s.optimizer->step(gradient_P, lr, threads);
+    s.optimizer->step(result.gradient_P, lr, stage.threads);
     ++s.step;  // from here on s describes finished work
 
-    const bool stop_here = stop_signal() != 0;
-    const auto wish = comm.all_reduce_max(stop_here ? kStop : s.committer.due(s.step) ? kCommit : kGoOn);
-    train_log.end_step(
-        {s.step, loss.loss, loss.contrastive_accuracy, lr, gradient_norm, loader.waited_seconds()});
-    const bool last = s.step == s.total_steps;
-    if (wish == kCommit && !last) commit_or_warn(s);
-    if (wish == kStop || last) s.committer.commit(s.step, s.tensors(), s.facts());
+    const bool stop_here = stop_signal() != 0, last = s.step == s.total_steps;
+    const auto wish = stage.comm.all_reduce_max(stop_here                 ? kStop
+                                                : s.committer.due(s.step) ? kCommit
+                                                                          : kGoOn);
+    training.end_step(
+        {s.step, result.loss, result.contrastive_accuracy, lr, gradient_norm, loader.waited_seconds()});
+    if (wish == kStop || last) {
+      s.committer.commit(s.step, s.tensors(), s.facts());
+    } else if (wish == kCommit) {
+      commit_or_warn(s);
+    }
     if (wish == kStop && !last) {
-      train_log.stopped(stop_here ? signal_name(stop_signal()) : "a signal on another rank");
+      training.stopped(stop_here ? signal_name(stop_signal()) : "a signal on another rank");
       return static_cast<int>(ExitCode::kRequeue);
     }
   }
-  train_log.finished();
+  training.finished();
   return 0;
 }
 

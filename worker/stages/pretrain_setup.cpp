@@ -5,23 +5,11 @@
 #include "configs/cat.hpp"
 #include "configs/log.hpp"
 #include "worker/stages/run_folder.hpp"
+#include "worker/stages/shared_corpus.hpp"
 #include "worker/stages/together.hpp"
 
 namespace entrain::worker {
 namespace {
-
-// Opened by every rank; all must see the same images.
-sharding::Corpus open_corpus(Stage& stage) {
-  std::optional<sharding::Corpus> corpus;
-  together(stage.comm, [&] { corpus = sharding::Corpus::open(stage.config().data); });
-  const auto digests = stage.comm.all_gather_text(corpus->digest());
-  together(stage.comm, [&] {
-    if (digests[stage.comm.rank()] != digests[0])
-      throw DataError(cat("this rank sees a corpus of digest ", corpus->digest(), ", rank 0 one of ",
-                          digests[0], "; do all nodes see the same files?"));
-  });
-  return std::move(*corpus);
-}
 
 LaneBlock own_lanes(Stage& stage) {
   const std::int64_t lanes = stage.config().batch.lanes, world = stage.comm.size();

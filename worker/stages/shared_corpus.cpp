@@ -1,0 +1,51 @@
+#include "worker/stages/shared_corpus.hpp"
+
+#include <optional>
+#include <unordered_set>
+
+#include "configs/cat.hpp"
+#include "configs/error.hpp"
+#include "configs/section.hpp"
+#include "sharding/hdf5_file.hpp"
+#include "worker/stages/together.hpp"
+
+namespace entrain::worker {
+
+sharding::Corpus open_corpus(Stage& stage) {
+  std::optional<sharding::Corpus> corpus;
+  together(stage.comm, [&] { corpus = sharding::Corpus::open(stage.config().data); });
+  const auto digests = stage.comm.all_gather_text(corpus->digest());
+  together(stage.comm, [&] {
+    if (digests[stage.comm.rank()] != digests[0])
+      throw DataError(cat("this rank sees a corpus of digest ", corpus->digest(), ", rank 0 one of ",
+                          digests[0], "; do all nodes see the same files?"));
+  });
+  return std::move(*corpus);
+}
+
+void require_labels(const sharding::Corpus& corpus, const DataSection& data) {
+  const std::string file = corpus.place(0).file;
+  if (!corpus.has_labels())
+    throw DataError(cat(file, ": no label column", data.label == "auto" ? " /label" : "",
+                        "; this command needs a class per image. The file has: ",
+                        join(sharding::Hdf5File(file).datasets(20)),
+                        ". Name one of them in data.label, or ingest with --label-column"));
+  if (corpus.class_names().size() < 2)
+    throw DataError(cat(file, ": labels of one class only (", join(corpus.class_names()),
+                        "); two are needed to tell them apart"));
+}
+
+std::vector<std::int64_t> labelled_samples(const sharding::Corpus& corpus) {
+  std::vector<std::int64_t> samples;
+  for (std::int64_t i = 0; i < corpus.size(); ++i)
+    if (corpus.label(i) >= 0) samples.push_back(i);
+  return samples;
+}
+
+std::int64_t num_groups(const sharding::Corpus& corpus) {
+  std::unordered_set<std::uint64_t> groups;
+  for (std::int64_t i = 0; i < corpus.size(); ++i) groups.insert(corpus.group_hash(i));
+  return static_cast<std::int64_t>(groups.size());
+}
+
+}  // namespace entrain::worker
