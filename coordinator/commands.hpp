@@ -31,6 +31,8 @@ inline constexpr std::array kCommands{
     Command{"finetune", "CONFIG", "few labels on a pretrained encoder, a file or none"},
     Command{"evaluate", "CONFIG", "AUC and friends of a fine-tuned model on any labelled corpus"},
     Command{"export", "--from D --out F", "weights with timm's names, and the line that loads them"},
+    Command{"verify", "RUN", "reads back every byte of the checkpoints; what a resume would take",
+            Program::kFrontDoor, verify_command},
     Command{"bench", "CONFIG", "a training step in parts, in views per second"},
 };
 
