@@ -25,6 +25,10 @@ struct Command {
 
 /// The only list of commands: help, dispatch and the hand-over to entrain-worker all read it.
 inline constexpr std::array kCommands{
+    Command{"ingest", "images|phantom", "image files, or a synthetic corpus, to HDF5", Program::kFrontDoor,
+            ingest_command},
+    Command{"inspect", "FILE...", "what is in HDF5 files, how it is stored, what is odd about it",
+            Program::kFrontDoor, inspect_command},
     Command{"plan", "CONFIG", "everything that will happen, before a processor is asked for",
             Program::kFrontDoor, plan_command},
     Command{"pretrain", "CONFIG", "SimCLR over all ranks, from the newest checkpoint"},
