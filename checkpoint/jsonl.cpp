@@ -5,6 +5,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
 
 #include "checkpoint/file_system.hpp"
@@ -23,8 +24,8 @@ bool stays(const std::string& line, std::int64_t resumed_step) {
 }
 
 std::int64_t keep_until(const std::string& path, std::int64_t resumed_step) {
+  if (!std::filesystem::is_regular_file(path)) return 0;
   std::ifstream in(path, std::ios::binary);
-  if (!in) return 0;
   FileSystem& files = real_file_system();
   const std::string half = path + ".tmp";
   const auto out = files.create(half);

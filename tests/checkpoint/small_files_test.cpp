@@ -1,0 +1,178 @@
+#include <gmock/gmock.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmath>
+#include <filesystem>
+
+#include "checkpoint/atomic_file.hpp"
+#include "checkpoint/jsonl.hpp"
+#include "checkpoint/run_lock.hpp"
+#include "configs/error.hpp"
+#include "tests/support/faulty_file_system.hpp"
+#include "tests/support/temporary_folder.hpp"
+
+namespace entrain::tests {
+namespace {
+
+namespace fs = std::filesystem;
+using checkpoint::JsonLines;
+using checkpoint::RunLock;
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+
+TEST(AtomicFile, TheOldOrTheNewNeverHalf) {
+  const TemporaryFolder folder;
+  const std::string path = folder / "metrics.json";
+  checkpoint::write_file_atomically(path, "old");
+  int old = 0, fresh = 0;
+  for (std::int64_t at = 0; at < 6; ++at) {
+    checkpoint::write_file_atomically(path, "old");
+    FaultyFileSystem files(at, Fault::kFail);
+    EXPECT_THROW(checkpoint::write_file_atomically(path, "fresh", files), CheckpointError) << at;
+    const std::string text = read_file(path);
+    EXPECT_TRUE(text == "old" || text == "fresh");
+    ++(text == "old" ? old : fresh);
+    EXPECT_FALSE(fs::exists(path + ".tmp"));
+  }
+  EXPECT_EQ(old, 5);
+  EXPECT_EQ(fresh, 1) << "renamed, but the folder was not synced";
+  checkpoint::write_file_atomically(path, "fresh");
+  EXPECT_EQ(read_file(path), "fresh");
+}
+
+TEST(JsonLines, ResumeDropsTheTornLineAndStepsThatHappenAgain) {
+  const TemporaryFolder folder;
+  const std::string path = folder / "metrics.jsonl";
+  {
+    JsonLines lines(path, -1);
+    EXPECT_EQ(lines.dropped(), 0);
+    for (int step = 1; step <= 5; ++step)
+      lines.append({{"step", step}, {"loss", step == 2 ? std::nan("") : 0.5}});
+    lines.append({{"event", "stop"}});
+  }
+  EXPECT_EQ(read_file(path).substr(0, 53),
+            "{\"loss\":0.5,\"step\":1}\n{\"loss\":null,\"step\":2}\n{\"loss\":");
+  write_file(path, read_file(path) + "{\"step\":6,\"lo");
+  JsonLines lines(path, 3);
+  EXPECT_EQ(lines.dropped(), 3) << "steps 4 and 5, and half a line";
+  lines.append({{"step", 4}});
+  EXPECT_EQ(read_file(path),
+            "{\"loss\":0.5,\"step\":1}\n{\"loss\":null,\"step\":2}\n{\"loss\":0.5,\"step\":3}\n{\"event\":"
+            "\"stop\"}\n{\"step\":4}\n");
+}
+
+TEST(JsonLines, ALastLineWithoutItsEndIsTornEvenIfItParses) {
+  const TemporaryFolder folder;
+  write_file(folder / "m", "{\"step\":1}\n{\"step\":1}");
+  const JsonLines lines(folder / "m", 1);
+  EXPECT_EQ(lines.dropped(), 1);
+  EXPECT_EQ(read_file(folder / "m"), "{\"step\":1}\n");
+}
+
+TEST(JsonLines, AFullDiskIsSaid) {
+  JsonLines lines("/dev/full", 0);
+  try {
+    lines.append({{"step", 1}});
+    FAIL() << "nothing was thrown";
+  } catch (const CheckpointError& error) {
+    EXPECT_STREQ(error.what(), "No space left on device writing /dev/full");
+  }
+}
+
+std::string refusal(const std::string& run_dir) {
+  try {
+    const RunLock lock(run_dir);
+    return "";
+  } catch (const LaunchError& error) {
+    return error.what();
+  }
+}
+
+TEST(RunLock, TheSecondStartNamesTheHolder) {
+  const TemporaryFolder folder;
+  const std::string run = folder / "a/b";
+  {
+    const RunLock lock(run);
+    EXPECT_THAT(refusal(run), AllOf(HasSubstr(run + "/run.lock"),
+                                    HasSubstr("process " + std::to_string(::getpid()) + " on ")));
+  }
+  EXPECT_FALSE(fs::exists(run + "/run.lock"));
+  EXPECT_EQ(refusal(run), "");
+}
+
+TEST(RunLock, OfADeadProcessIsTakenOver) {
+  const TemporaryFolder run;
+  const pid_t child = ::fork();
+  if (child == 0) {
+    new RunLock(run.path());  // never destroyed, as after kill -9
+    ::_exit(0);
+  }
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  ASSERT_THAT(read_file(run / "run.lock"), HasSubstr(std::to_string(child)));
+  const RunLock lock(run.path());
+  EXPECT_THAT(read_file(run / "run.lock"), HasSubstr(std::to_string(::getpid())));
+}
+
+TEST(RunLock, APidThatWasUsedAgainIsStaleButAnotherHostIsNot) {
+  const TemporaryFolder run;
+  std::string text;
+  {
+    const RunLock lock(run.path());
+    text = read_file(run / "run.lock");
+  }
+  auto holder = nlohmann::json::parse(text);
+  write_file(run / "run.lock", text);
+  EXPECT_NE(refusal(run.path()), "") << "we are alive";
+  holder["start_ticks"] = holder["start_ticks"].get<long>() - 1;
+  write_file(run / "run.lock", holder.dump());
+  EXPECT_EQ(refusal(run.path()), "");
+  holder["host"] = "elsewhere";
+  holder["pid"] = 999999999;
+  write_file(run / "run.lock", holder.dump());
+  EXPECT_THAT(refusal(run.path()),
+              AllOf(HasSubstr("process 999999999 on elsewhere"), HasSubstr("remove the file")));
+  write_file(run / "run.lock", "what is this");
+  EXPECT_THAT(refusal(run.path()), HasSubstr("cannot be understood"));
+  write_file(run / "run.lock", "");
+  EXPECT_EQ(refusal(run.path()), "") << "its owner died between creating and writing";
+}
+
+TEST(RunLock, OfManyStartersOneWins) {
+  const TemporaryFolder run;
+  write_file(
+      run / "run.lock", R"({"host":")" + [] {
+        char h[256] = {};
+        ::gethostname(h, 255);
+        return std::string(h);
+      }() + R"(","pid":999999999})");
+  int ends[2];
+  ASSERT_EQ(::pipe(ends), 0);
+  std::vector<pid_t> children;
+  for (int i = 0; i < 8; ++i) {
+    children.push_back(::fork());
+    if (children.back() != 0) continue;
+    try {
+      const RunLock lock(run.path());
+      (void)!::write(ends[1], "w", 1);
+      ::sleep(1);  // the others try meanwhile
+    } catch (const LaunchError&) {
+      (void)!::write(ends[1], "l", 1);
+    }
+    ::_exit(0);
+  }
+  ::close(ends[1]);
+  std::string results;
+  for (char c = 0; ::read(ends[0], &c, 1) == 1;) results += c;
+  for (const pid_t child : children) ::waitpid(child, nullptr, 0);
+  EXPECT_EQ(results.size(), 8U);
+  EXPECT_EQ(std::count(results.begin(), results.end(), 'w'), 1);
+}
+
+TEST(RunLock, AFolderThatCannotBeMadeIsACheckpointError) {
+  EXPECT_THROW(RunLock("/proc/no/such"), CheckpointError);
+}
+
+}  // namespace
+}  // namespace entrain::tests

@@ -1,0 +1,116 @@
+#pragma once
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "checkpoint/file_system.hpp"
+#include "configs/error.hpp"
+
+namespace entrain::tests {
+
+/// Thrown where the machine would have stopped; not a std::exception, so that no error handling sees it.
+struct PowerLoss {};
+
+enum class Fault {
+  kFail,   ///< the operation throws CheckpointError and does nothing (a write: half); the next ones work
+  kDie,    ///< the process ends there, in the middle of a write
+  kPower,  ///< the machine stops: files not synced are empty afterwards, renames not synced have not happened
+};
+
+/// The real file system, until operation number `at` (from 0; -1: never).
+class FaultyFileSystem final : public checkpoint::FileSystem {
+ public:
+  FaultyFileSystem(std::int64_t at, Fault fault) : at_(at), fault_(fault) {}
+  const std::vector<std::string>& operations() const { return operations_; }
+  bool was_hit() const { return at_ >= 0 && static_cast<std::int64_t>(operations_.size()) > at_; }
+
+  std::unique_ptr<checkpoint::OutputFile> create(const std::string& path) override {
+    step("create " + path);
+    unsynced_.push_back(path);
+    return std::make_unique<File>(*this, path, real_.create(path));
+  }
+  void make_folder(const std::string& path) override {
+    step("make_folder " + path);
+    real_.make_folder(path);
+  }
+  void rename(const std::string& from, const std::string& to) override {
+    step("rename " + from + " -> " + to);
+    real_.rename(from, to);
+    renames_.emplace_back(from, to);
+    for (auto& path : unsynced_)
+      if (path == from || path.rfind(from + '/', 0) == 0) path = to + path.substr(from.size());
+  }
+  void sync_folder(const std::string& path) override {
+    step("sync_folder " + path);
+    real_.sync_folder(path);
+    std::erase_if(renames_,
+                  [&](const auto& r) { return std::filesystem::path(r.second).parent_path() == path; });
+  }
+  void remove_file(const std::string& path) override {
+    step("remove_file " + path);
+    real_.remove_file(path);
+  }
+  void remove_folder(const std::string& path) override {
+    step("remove_folder " + path);
+    real_.remove_folder(path);
+  }
+
+ private:
+  class File final : public checkpoint::OutputFile {
+   public:
+    File(FaultyFileSystem& owner, std::string path, std::unique_ptr<checkpoint::OutputFile> real)
+        : owner_(owner), path_(std::move(path)), real_(std::move(real)) {}
+    void write(const void* data, std::size_t bytes) override {
+      if (owner_.is_now()) real_->write(data, bytes / 2);
+      owner_.step("write " + path_);
+      real_->write(data, bytes);
+    }
+    void sync() override {
+      owner_.step("sync " + path_);
+      real_->sync();
+      std::erase(owner_.unsynced_, path_);
+    }
+    void close() override {
+      owner_.step("close " + path_);
+      real_->close();
+    }
+
+   private:
+    FaultyFileSystem& owner_;
+    std::string path_;
+    std::unique_ptr<checkpoint::OutputFile> real_;
+  };
+
+  bool is_now() const { return static_cast<std::int64_t>(operations_.size()) == at_; }
+
+  void step(const std::string& operation) {
+    const bool now = is_now();
+    operations_.push_back(operation);
+    if (!now) return;
+    if (fault_ == Fault::kFail) throw CheckpointError("Input/output error doing " + operation);
+    if (fault_ == Fault::kDie) ::_exit(9);
+    lose_power();
+  }
+
+  [[noreturn]] void lose_power() {
+    std::error_code ignored;
+    for (const auto& path : unsynced_) std::filesystem::resize_file(path, 0, ignored);
+    for (auto r = renames_.rbegin(); r != renames_.rend(); ++r)
+      std::filesystem::rename(r->second, r->first, ignored);
+    throw PowerLoss{};
+  }
+
+  checkpoint::FileSystem& real_ = checkpoint::real_file_system();
+  std::int64_t at_;
+  Fault fault_;
+  std::vector<std::string> operations_, unsynced_;
+  std::vector<std::pair<std::string, std::string>> renames_;
+};
+
+}  // namespace entrain::tests
