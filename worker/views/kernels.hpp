@@ -37,8 +37,17 @@ struct ResampleJob {
   float* out;           ///< planar channels x side x side
 };
 
+/// Copies an image to float, clamp((value - low) / range, 0, 1), with a border of zeros: one pixel before and two
+/// behind each row and column, so that bilinear sampling needs no bounds checks.
+struct PadJob {
+  const void* source;
+  int height, width, channels;
+  float low, range;
+  float* padded;  ///< (height + 3) x (width + 3) x channels
+};
+
 struct RotateJob {
-  const float* padded;  ///< (height + 3) x (width + 3) x channels with a zero border: 1 before, 2 behind
+  const float* padded;  ///< as PadJob makes it
   int height, width, channels;
   int top, left, rows, columns;  ///< the part of the rotated image that is wanted
   float cosine, sine;            ///< of the angle, counter-clockwise
@@ -61,6 +70,9 @@ struct ViewKernels {
   void (*resample_u8)(const ResampleJob&);
   void (*resample_u16)(const ResampleJob&);
   void (*resample_f32)(const ResampleJob&);
+  void (*pad_u8)(const PadJob&);
+  void (*pad_u16)(const PadJob&);
+  void (*pad_f32)(const PadJob&);
   void (*rotate)(const RotateJob&);
   void (*affine_clamp)(float* x, std::size_t n, float scale,
                        float bias);  ///< x := clamp(x * scale + bias, 0, 1)

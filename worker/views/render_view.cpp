@@ -6,7 +6,7 @@
 
 #include "configs/cat.hpp"
 #include "configs/error.hpp"
-#include "worker/views/float_source.hpp"
+#include "worker/views/equalize.hpp"
 
 namespace entrain::worker {
 namespace {
@@ -86,7 +86,24 @@ ViewRenderer::Source ViewRenderer::plain_source(const std::byte* image, const Cr
 ViewRenderer::Source ViewRenderer::prepared_source(const std::byte* image, const ViewParameters& view) {
   const CropBox& crop = view.crop;
   if (padded_.empty()) padded_.resize((shape_.height + 3) * (shape_.width + 3) * shape_.channels);
-  pad_to_float(image, shape_, low_, high_, padded_.data());
+  const PadJob job{image,
+                   static_cast<int>(shape_.height),
+                   static_cast<int>(shape_.width),
+                   static_cast<int>(shape_.channels),
+                   static_cast<float>(low_),
+                   static_cast<float>(high_ - low_),
+                   padded_.data()};
+  switch (shape_.type) {
+    case ElementType::kU8:
+      kernels_->pad_u8(job);
+      break;
+    case ElementType::kU16:
+      kernels_->pad_u16(job);
+      break;
+    case ElementType::kF32:
+      kernels_->pad_f32(job);
+      break;
+  }
   if (view.equalize) equalize_padded(shape_, !google_, padded_.data());
   const std::int64_t pitch = (shape_.width + 3) * shape_.channels;
   if (view.rotation_degrees == 0) {

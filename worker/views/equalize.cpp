@@ -1,30 +1,14 @@
-#include "worker/views/float_source.hpp"
+#include "worker/views/equalize.hpp"
 
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <cstring>
 
 namespace entrain::worker {
 namespace {
 
 using Histogram = std::array<std::int64_t, 256>;
 using Lut = std::array<float, 256>;
-
-template <typename T>
-void pad_as(const std::byte* image, const sharding::ImageShape& shape, float low, float range,
-            float* padded) {
-  const std::int64_t n = shape.width * shape.channels, pitch = (shape.width + 3) * shape.channels;
-  std::fill_n(padded, pitch * (shape.height + 3), 0.0F);
-  const T* from = reinterpret_cast<const T*>(image);
-  for (std::int64_t y = 0; y < shape.height; ++y) {
-    float* to = padded + (y + 1) * pitch + shape.channels;
-    for (std::int64_t i = 0; i < n; ++i) {
-      const float x = (static_cast<float>(from[y * n + i]) - low) / range;
-      to[i] = x > 0.0F ? std::min(x, 1.0F) : 0.0F;  // a NaN becomes 0
-    }
-  }
-}
 
 // Calls visit(pointer to the first channel) for every pixel inside the border.
 template <typename Visit>
@@ -72,14 +56,6 @@ Lut remedis_lut(const Histogram& histogram, std::int64_t pixels) {
 }
 
 }  // namespace
-
-void pad_to_float(const std::byte* image, const sharding::ImageShape& shape, double low, double high,
-                  float* padded) {
-  const float from = static_cast<float>(low), range = static_cast<float>(high - low);
-  if (shape.type == sharding::ElementType::kU8) pad_as<std::uint8_t>(image, shape, from, range, padded);
-  if (shape.type == sharding::ElementType::kU16) pad_as<std::uint16_t>(image, shape, from, range, padded);
-  if (shape.type == sharding::ElementType::kF32) pad_as<float>(image, shape, from, range, padded);
-}
 
 void equalize_padded(const sharding::ImageShape& shape, bool per_channel, float* padded) {
   const std::int64_t pixels = shape.height * shape.width;
