@@ -15,6 +15,10 @@ namespace entrain::coordinator {
 namespace {
 
 constexpr std::int64_t kFloat = 4;
+// Peak memory of entrain-worker on two cores, against this count: r14x0.5 at 64 px with 64, 256 and 512 views a step
+// 334, 554 and 850 MiB (here 336, 557, 853), r50x1 with 64 views 1300 MiB (1437).
+constexpr std::int64_t kProgramBytes = 170 << 20;  // LibTorch, MPI, HDF5 and their heaps
+constexpr double kTemporaries = 0.2;  // of the activations: what the lanes at work need for a moment
 
 std::int64_t count(const std::vector<TensorSpec>& tensors) {
   return std::accumulate(tensors.begin(), tensors.end(), std::int64_t{0},
@@ -35,9 +39,12 @@ RankPlan rank_plan(const RunConfig& config, const Plan& plan, const ViewCost& co
   r.busy = static_cast<double>(config.batch.lanes) / static_cast<double>(ranks * r.lanes_max);
   const std::int64_t parameters = plan.encoder_parameters + plan.head_parameters;
   r.weight_bytes = kFloat * (parameters + plan.encoder_parameters);  // and the standardised kernels
-  r.gradient_bytes = kFloat * parameters * (r.lanes_max + 1);        // and their sum
+  // The sum over lanes is one of these on a single rank, and another one where pieces come from others.
+  r.gradient_bytes = kFloat * parameters * (r.lanes_max + (ranks > 1 ? 1 : 0));
   r.optimizer_bytes = kFloat * parameters * optimizer_copies(config.optim);
-  r.activation_bytes = kFloat * 2 * r.images_max * cost.kept_elements;
+  r.activation_bytes =
+      std::llround(static_cast<double>(kFloat * 2 * r.images_max * cost.kept_elements) * (1 + kTemporaries));
+  r.program_bytes = kProgramBytes;
   r.data_bytes =
       (config.data.prefetch + 1) * r.images_max * static_cast<std::int64_t>(plan.input.image.bytes());
   return r;

@@ -52,8 +52,7 @@ std::string rank_table(const Plan& plan) {
     return out.str() + '\n';
   };
   std::string out =
-      "per rank (memory is an estimate; optimiser state counts as weights, images read ahead as "
-      "activations)\n" +
+      "per rank (memory is an estimate; weights with optimiser state, activations with images read ahead)\n" +
       line(head);
   for (const RankPlan& r : plan.ranks) {
     const bool power_of_two = (r.ranks & (r.ranks - 1)) == 0;
@@ -126,6 +125,7 @@ std::string plan_json(const Plan& plan, const ResolvedConfig& config) {
                      {"optimizer_bytes", r.optimizer_bytes},
                      {"activation_bytes", r.activation_bytes},
                      {"data_bytes", r.data_bytes},
+                     {"program_bytes", r.program_bytes},
                      {"memory_bytes", r.memory_bytes()}});
   const auto& image = plan.input.image;
   nlohmann::ordered_json out{{"images", plan.input.num_samples},

@@ -19,7 +19,7 @@ std::int64_t count(const std::vector<TensorSpec>& tensors) {
 }
 
 // tests/reference/configs/timm_shapes.json: names and shapes of timm's own networks.
-TEST(ModelShapes, NamesShapesAndOrderAreThoseOfTimm) {
+TEST(ModelShapes, NamesAndShapesAreThoseOfTimm) {
   std::ifstream in(ENTRAIN_SOURCE_DIR "/tests/reference/configs/timm_shapes.json");
   const auto golden = nlohmann::json::parse(in);
   int networks = 0;
@@ -35,6 +35,19 @@ TEST(ModelShapes, NamesShapesAndOrderAreThoseOfTimm) {
     ++networks;
   }
   EXPECT_GE(networks, 3);
+}
+
+TEST(ModelShapes, TensorsStandInForwardOrder) {
+  std::vector<std::string> names;
+  for (const auto& t : bit_tensors(bit_architecture("bit_r26x1", 3))) names.push_back(t.name);
+  const std::vector<std::string> head(names.begin(), names.begin() + 13);
+  const std::string first = "stages.0.blocks.0.";
+  EXPECT_THAT(head,
+              ::testing::ElementsAre("stem.conv.weight", first + "norm1.weight", first + "norm1.bias",
+                                     first + "conv1.weight", first + "norm2.weight", first + "norm2.bias",
+                                     first + "conv2.weight", first + "norm3.weight", first + "norm3.bias",
+                                     first + "conv3.weight", first + "downsample.conv.weight",
+                                     "stages.0.blocks.1.norm1.weight", "stages.0.blocks.1.norm1.bias"));
 }
 
 TEST(ModelShapes, CountsAreThoseOfThePaperNetworks) {

@@ -48,9 +48,24 @@ TEST(Plan, EveryNumberOfRanksUpToTheLanesIsThere) {
   EXPECT_EQ(three.lanes_max, 3);
   EXPECT_EQ(three.images_max, 96);
   EXPECT_NEAR(three.busy, 8.0 / 9, 1e-12);
+  EXPECT_EQ(plan.ranks[0].gradient_bytes, 8 * 4 * (plan.encoder_parameters + plan.head_parameters));
   for (const auto& r : plan.ranks) EXPECT_LE(r.memory_bytes(), plan.ranks[0].memory_bytes());
   EXPECT_EQ(plan.ranks[0].optimizer_bytes, 2 * 4 * (plan.encoder_parameters + plan.head_parameters));
   EXPECT_EQ(plan.ranks[7].gradient_bytes, 2 * 4 * (plan.encoder_parameters + plan.head_parameters));
+}
+
+// Peak memory of entrain-worker as measured (getrusage) on two cores; MiB.
+TEST(Plan, MemoryIsNearWhatWasMeasured) {
+  const auto estimated = [](const std::vector<std::string>& overrides) {
+    auto all = overrides;
+    all.insert(all.end(), {"batch.lanes=4", "train.steps=3"});
+    return static_cast<double>(make_plan(config(all).config, images(354)).ranks[0].memory_bytes()) /
+           (1 << 20);
+  };
+  EXPECT_NEAR(estimated({"batch.lane_images=8"}), 334, 35);
+  EXPECT_NEAR(estimated({"batch.lane_images=32"}), 554, 55);
+  EXPECT_NEAR(estimated({"batch.lane_images=64"}), 850, 85);
+  EXPECT_NEAR(estimated({"batch.lane_images=8", "model.name=bit_r50x1"}), 1300, 150);
 }
 
 TEST(Plan, TimeAndCommitsFollowFromTheThroughput) {
