@@ -6,6 +6,7 @@
 
 #include "configs/cat.hpp"
 #include "configs/error.hpp"
+#include "configs/lanes.hpp"
 #include "worker/stages/stop_signal.hpp"
 #include "worker/stages/together.hpp"
 #include "worker/views/render_view.hpp"
@@ -43,7 +44,8 @@ at::Tensor rows_of_images(Stage& stage, const sharding::Corpus& corpus, const Pl
   const std::int64_t end_row = std::min((mine.first + mine.count) * chunk, corpus.size());
   const at::Tensor mine_ND = at::empty({end_row - first_row, width});
 
-  const std::int64_t rounds = divide_up(divide_up(num_chunks, world), kChunksPerRound);  // the same on all ranks
+  const std::int64_t rounds =
+      divide_up(divide_up(num_chunks, world), kChunksPerRound);  // the same on all ranks
   for (std::int64_t round = 0; round < rounds; ++round) {
     const std::int64_t from = std::min(round * kChunksPerRound, mine.count);
     const std::int64_t to = std::min(from + kChunksPerRound, mine.count);
@@ -58,11 +60,20 @@ at::Tensor rows_of_images(Stage& stage, const sharding::Corpus& corpus, const Pl
   return stage.comm.all_gather_rows(mine_ND).all;
 }
 
+at::Tensor logits_of_images(Stage& stage, ClassifierNetwork& network, const sharding::Corpus& corpus,
+                            const PlainViews& plain) {
+  network.encoder.standardise();
+  return rows_of_images(stage, corpus, plain, network.bias().numel(), [&](const at::Tensor& x_NCPP) {
+    return at::addmm(network.bias(), network.encoder.features(x_NCPP), network.weight().t());
+  });
+}
+
 void leave_if_stopped(Stage& stage) {
   const int mine = stop_signal();
   if (stage.comm.all_reduce_max(mine != 0 ? 1 : 0) == 0) return;
-  Error stopped(ExitCode::kRequeue, cat("stopped by ", mine != 0 ? signal_name(mine) : "a signal on another rank",
-                                        "; nothing was committed, the same command starts over (exit 75)"));
+  Error stopped(ExitCode::kRequeue,
+                cat("stopped by ", mine != 0 ? signal_name(mine) : "a signal on another rank",
+                    "; nothing was committed, the same command starts over (exit 75)"));
   stopped.set_on_all_ranks();
   throw stopped;
 }

@@ -4,6 +4,7 @@
 #include <functional>
 
 #include "sharding/corpus.hpp"
+#include "worker/models/network.hpp"
 #include "worker/stages/stage.hpp"
 
 namespace entrain::worker {
@@ -24,6 +25,10 @@ using RowWork = std::function<at::Tensor(const at::Tensor& x_NCPP)>;
 /// nothing that could be resumed has been committed.
 at::Tensor rows_of_images(Stage& stage, const sharding::Corpus& corpus, const PlainViews& plain,
                           std::int64_t width, const RowWork& work);
+
+/// Logits [N, K] of a classifier as its parameters are now. Collective.
+at::Tensor logits_of_images(Stage& stage, ClassifierNetwork& network, const sharding::Corpus& corpus,
+                            const PlainViews& plain);
 
 /// Collective: throws that Error on all ranks where any of them caught a stop signal.
 void leave_if_stopped(Stage& stage);

@@ -26,10 +26,10 @@ sharding::Corpus open_corpus(Stage& stage) {
 void require_labels(const sharding::Corpus& corpus, const DataSection& data) {
   const std::string file = corpus.place(0).file;
   if (!corpus.has_labels())
-    throw DataError(cat(file, ": no label column", data.label == "auto" ? " /label" : "",
-                        "; this command needs a class per image. The file has: ",
-                        join(sharding::Hdf5File(file).datasets(20)),
-                        ". Name one of them in data.label, or ingest with --label-column"));
+    throw DataError(cat(
+        file, ": no label column", data.label == "auto" ? " /label" : "",
+        "; this command needs a class per image. The file has: ", join(sharding::Hdf5File(file).datasets(20)),
+        ". Name one of them in data.label, or ingest with --label-column"));
   if (corpus.class_names().size() < 2)
     throw DataError(cat(file, ": labels of one class only (", join(corpus.class_names()),
                         "); two are needed to tell them apart"));

@@ -1,0 +1,13 @@
+#pragma once
+#include "worker/stages/stage.hpp"
+
+namespace entrain::worker {
+
+/// Scores of the fine-tuned classifier that init.from names on the labelled rows of any corpus. run.dir receives
+/// predictions.csv and metrics.json; rank 0 prints a short table. Nothing of the classifier changes: no weight, no
+/// threshold, no normaliser. Refuses (DataError) a corpus whose patients the weights have seen, with or without
+/// labels, unless evaluate.allow_leakage marks the result. Collective; the same files for any number of ranks.
+/// Returns 0; throws Error, of code 75 on a stop signal.
+int evaluate(Stage& stage);
+
+}  // namespace entrain::worker

@@ -1,0 +1,68 @@
+#include "worker/stages/evaluate_model.hpp"
+
+#include <ATen/ATen.h>
+
+#include "checkpoint/reader.hpp"
+#include "checkpoint/store.hpp"
+#include "configs/cat.hpp"
+#include "configs/error.hpp"
+#include "configs/log.hpp"
+#include "worker/stages/committer.hpp"
+#include "worker/stages/finetune_start.hpp"
+#include "worker/stages/lineage.hpp"
+
+namespace entrain::worker {
+namespace {
+
+// Where the configuration itself sets a key; empty: it does not.
+std::string set_at(const ResolvedConfig& resolved, const std::string& key) {
+  const auto origin = resolved.origins.find(key);
+  return origin == resolved.origins.end() || origin->second == "default" ? "" : origin->second;
+}
+
+PlainViews views_of(const ResolvedConfig& resolved, const nlohmann::json& facts, const std::string& dir) {
+  PlainViews plain{resolved.config.views, facts.at("window_low"), facts.at("window_high"),
+                   resolved.config.batch.lane_images};
+  const std::int64_t side = facts.at("image_pixels");
+  const std::string origin = set_at(resolved, "views.crop_pixels");
+  if (!origin.empty() && plain.views.crop_pixels != side)
+    throw CheckpointError(cat("views.crop_pixels is ", plain.views.crop_pixels, " (", origin, ") but ", dir,
+                              " was fine-tuned at ", side, " pixels; leave it out to take the checkpoint's"));
+  plain.views.crop_pixels = side;
+  if (!set_at(resolved, "data.window_low").empty() || !set_at(resolved, "data.window_high").empty()) {
+    plain.window_low = resolved.config.data.window_low;
+    plain.window_high = resolved.config.data.window_high;
+  }
+  return plain;
+}
+
+}  // namespace
+
+EvaluateModel open_evaluate_model(const ResolvedConfig& resolved, std::int64_t in_channels) {
+  const std::string& from = resolved.config.init.from;
+  if (from == "scratch")
+    throw ConfigError("init.from is not set: evaluate needs the run directory of a fine-tuning");
+  const auto found = checkpoint::open_checkpoint(from);
+  for (const std::string& reason : found.passed_over) log(Level::kWarning, cat("passed over ", reason));
+  const checkpoint::CheckpointReader reader(found.dir);
+  EvaluateModel model;
+  model.dir = found.dir;
+  model.facts = found.manifest.at("facts");
+  if (!reader.has("classifier.weight"))
+    throw CheckpointError(cat(found.dir, ": has no classifier (a ", std::string(model.facts.at("stage")),
+                              " run); fine-tune first: entrain finetune CONFIG init.from=", from,
+                              " run.dir=F, then evaluate with init.from=F"));
+  model.weights_digest = checkpoint::weights_digest(reader);
+  model.class_names = model.facts.at("class_names").get<std::vector<std::string>>();
+  require_channels(model.facts.at("in_channels"), in_channels, found.dir);
+  model.plain = views_of(resolved, model.facts, found.dir);
+  model.network =
+      std::make_unique<ClassifierNetwork>(model_of(resolved, model.facts.at("model"), found.dir), in_channels,
+                                          static_cast<std::int64_t>(model.class_names.size()), 0);
+  load_tensors(reader, model.network->parameters.all());
+  model.train_groups = read_groups(reader, kTrainGroups);
+  model.pretrain_groups = read_groups(reader, kPretrainGroups);
+  return model;
+}
+
+}  // namespace entrain::worker
