@@ -83,8 +83,9 @@ std::map<std::int64_t, GroupSum> sums_by_group(const Placements& p, std::span<co
   if (group.size() != positive.size())
     throw DataError(cat("AUC: ", positive.size(), " rows but ", group.size(), " groups"));
   std::map<std::int64_t, GroupSum> sums;
-  for (std::size_t i = 0; i < p.value.size(); ++i) {
+  for (std::size_t i = 0; i < positive.size(); ++i) {
     GroupSum& g = sums[group[i]];
+    if (p.value.empty()) continue;  // one class is missing: only the groups are counted
     (positive[i] != 0 ? g.positive : g.negative) += p.value[i] - p.auc;
     (positive[i] != 0 ? g.has_positive : g.has_negative) = true;
   }

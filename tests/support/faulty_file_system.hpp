@@ -20,7 +20,7 @@ struct PowerLoss {};
 enum class Fault {
   kFail,   ///< the operation throws CheckpointError and does nothing (a write: half); the next ones work
   kDie,    ///< the process ends there, in the middle of a write
-  kPower,  ///< the machine stops: files not synced are empty afterwards, renames not synced have not happened
+  kPower,  ///< the machine stops: files not synced are empty, new names whose folder was not synced are gone
 };
 
 /// The real file system, until operation number `at` (from 0; -1: never).
@@ -33,6 +33,7 @@ class FaultyFileSystem final : public checkpoint::FileSystem {
   std::unique_ptr<checkpoint::OutputFile> create(const std::string& path) override {
     step("create " + path);
     unsynced_.push_back(path);
+    unlisted_.push_back(path);
     return std::make_unique<File>(*this, path, real_.create(path));
   }
   void make_folder(const std::string& path) override {
@@ -42,15 +43,22 @@ class FaultyFileSystem final : public checkpoint::FileSystem {
   void rename(const std::string& from, const std::string& to) override {
     step("rename " + from + " -> " + to);
     real_.rename(from, to);
-    renames_.emplace_back(from, to);
-    for (auto& path : unsynced_)
+    const auto follow = [&](std::string& path) {
       if (path == from || path.rfind(from + '/', 0) == 0) path = to + path.substr(from.size());
+    };
+    for (auto& path : unsynced_) follow(path);
+    for (auto& path : unlisted_) follow(path);
+    for (auto& [earlier_from, earlier_to] : renames_) follow(earlier_from), follow(earlier_to);
+    renames_.emplace_back(from, to);
   }
   void sync_folder(const std::string& path) override {
     step("sync_folder " + path);
     real_.sync_folder(path);
-    std::erase_if(renames_,
-                  [&](const auto& r) { return std::filesystem::path(r.second).parent_path() == path; });
+    const auto in_it = [&](const std::string& name) {
+      return std::filesystem::path(name).parent_path() == path;
+    };
+    std::erase_if(renames_, [&](const auto& r) { return in_it(r.second); });
+    std::erase_if(unlisted_, in_it);
   }
   void remove_file(const std::string& path) override {
     step("remove_file " + path);
@@ -101,6 +109,7 @@ class FaultyFileSystem final : public checkpoint::FileSystem {
   [[noreturn]] void lose_power() {
     std::error_code ignored;
     for (const auto& path : unsynced_) std::filesystem::resize_file(path, 0, ignored);
+    for (const auto& path : unlisted_) std::filesystem::remove(path, ignored);
     for (auto r = renames_.rbegin(); r != renames_.rend(); ++r)
       std::filesystem::rename(r->second, r->first, ignored);
     throw PowerLoss{};
@@ -109,7 +118,7 @@ class FaultyFileSystem final : public checkpoint::FileSystem {
   checkpoint::FileSystem& real_ = checkpoint::real_file_system();
   std::int64_t at_;
   Fault fault_;
-  std::vector<std::string> operations_, unsynced_;
+  std::vector<std::string> operations_, unsynced_, unlisted_;
   std::vector<std::pair<std::string, std::string>> renames_;
 };
 
