@@ -66,7 +66,8 @@ Anatomy::Anatomy(std::uint64_t seed, std::int64_t patient)
              .radius_x = draw(o, 0.22, 0.32),
              .radius_y = draw(o, 0.24, 0.36),
              .tilt = draw(o, -0.6, 0.6),
-             .density = draw(o, 0.13, 0.20)};
+             .density = draw(o, 0.20, 0.30),
+             .faint = draw(o, 0.0, 0.5)};
   grow_vessels(seed, patient);
 }
 

@@ -18,11 +18,13 @@ struct Vessel {
   float density = 0;
 };
 
-/// Where the opacity of an image lies. Every patient has one: a healthy patient's is smooth (overlying soft tissue),
-/// a patient's with the finding is mottled (consolidation). Place, size and mean strength have one distribution.
+/// A cloud over part of a lung. Every patient has one: a healthy patient's is faint and smooth (overlying soft
+/// tissue), that of a patient with the finding is dense and mottled (consolidation). One distribution of place and size.
 struct Opacity {
   Point centre;
-  float radius_x = 0, radius_y = 0, tilt = 0, density = 0;
+  float radius_x = 0, radius_y = 0, tilt = 0;
+  float density = 0;  ///< of the finding
+  float faint = 0;    ///< share of it that a healthy patient has
 };
 
 /// One patient's chest. Everything is drawn from (seed, patient), nothing from label or scanner.
@@ -40,7 +42,7 @@ struct Anatomy {
   float lung(Point p, float breath) const;
   /// Attenuation along the ray through a point, without vessels and opacity; 0 is air.
   float density(Point p, float breath) const;
-  /// Extra attenuation of the opacity, and the share of it that is texture (mean about 0 over the opacity).
+  /// Attenuation of the finding without texture, and its texture: -1 to 1.
   float opacity_at(Point p) const;
   float texture_at(Point p) const;
 

@@ -7,7 +7,7 @@
 #include "sharding/ingest/phantom_anatomy.hpp"
 #include "sharding/ingest/phantom_scanner.hpp"
 
-// An image is rendered twice where it shows the finding: as it is, and as its healthy twin, whose opacity is smooth.
+// An image is rendered twice where it shows the finding: as it is, and as its healthy twin, whose cloud is faint.
 // The picture is then given the twin's grey values, darkest to darkest and brightest to brightest. So the histogram
 // of an image, and with it every statistic of single pixels, says nothing about the label: only the arrangement does.
 namespace entrain::sharding {
@@ -69,8 +69,8 @@ void draw_vessel(Plane& plane, const Vessel& v, const Pose& pose) {
 }
 
 struct Rendering {
-  Plane healthy;  ///< attenuation with a smooth opacity
-  Plane texture;  ///< what the finding adds to that: mean 0
+  Plane healthy;  ///< attenuation with the faint, smooth cloud
+  Plane finding;  ///< what the finding adds to that
 };
 
 Rendering render(const PhantomRow& row, std::int64_t px, std::uint64_t seed) {
@@ -78,24 +78,17 @@ Rendering render(const PhantomRow& row, std::int64_t px, std::uint64_t seed) {
   const Pose pose(row, seed);
   const std::vector<float> zeros(static_cast<std::size_t>(px * px));
   Rendering out{{px, zeros}, {px, zeros}};
-  Plane vessels{px, zeros}, opacity{px, zeros};
+  Plane vessels{px, zeros};
   for (const Vessel& v : chest.vessels) draw_vessel(vessels, v, pose);
-  double weight = 0, sum = 0;
   for (std::int64_t y = 0; y < px; ++y) {
     for (std::int64_t x = 0; x < px; ++x) {
       const Point p = pose.to_chest(coordinate(x, px), coordinate(y, px));
-      const float lung = chest.lung(p, pose.breath);
-      const float haze = lung * chest.opacity_at(p);
-      out.healthy.at(x, y) = chest.density(p, pose.breath) + lung * vessels.at(x, y) + haze;
-      opacity.at(x, y) = haze;
-      if (haze <= 0) continue;
-      out.texture.at(x, y) = haze * chest.texture_at(p);
-      weight += haze;
-      sum += out.texture.at(x, y);
+      const float lung = chest.lung(p, pose.breath), cloud = lung * chest.opacity_at(p),
+                  faint = chest.opacity.faint;
+      out.healthy.at(x, y) = chest.density(p, pose.breath) + lung * vessels.at(x, y) + faint * cloud;
+      if (cloud > 0) out.finding.at(x, y) = cloud * (1 - faint + chest.texture_at(p));
     }
   }
-  const auto mean = weight > 0 ? static_cast<float>(sum / weight) : 0.0F;
-  for (std::size_t i = 0; i < zeros.size(); ++i) out.texture.values[i] -= mean * opacity.values[i];
   return out;
 }
 
@@ -115,7 +108,7 @@ Plane with_histogram_of(const Plane& order, const Plane& histogram) {
 }  // namespace
 
 std::vector<float> phantom_finding(const PhantomRow& row, std::int64_t px, std::uint64_t seed) {
-  return render(row, px, seed).texture.values;
+  return render(row, px, seed).finding.values;
 }
 
 std::vector<std::uint8_t> render_phantom(const PhantomRow& row, std::int64_t px, std::uint64_t seed) {
@@ -123,7 +116,7 @@ std::vector<std::uint8_t> render_phantom(const PhantomRow& row, std::int64_t px,
   Plane picture = expose(rendering.healthy, row, seed);
   if (row.finding) {
     Plane ill = rendering.healthy;
-    for (std::size_t i = 0; i < ill.values.size(); ++i) ill.values[i] += rendering.texture.values[i];
+    for (std::size_t i = 0; i < ill.values.size(); ++i) ill.values[i] += rendering.finding.values[i];
     picture = with_histogram_of(expose(ill, row, seed), picture);
   }
   std::vector<std::uint8_t> grey;

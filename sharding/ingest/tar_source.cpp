@@ -98,6 +98,7 @@ class TarSource : public FileSource {
     if (::fstat(fd_, &status) != 0 || !S_ISREG(status.st_mode))
       throw DataError(cat(path_, ": not a regular file"));
     const std::int64_t end = status.st_size;
+    if (end < kBlock) throw DataError(cat(path_, ": not a tar archive (", end, " bytes)"));
     std::string long_name;
     std::int64_t long_size = -1;
     for (std::int64_t at = 0; at + kBlock <= end;) {
