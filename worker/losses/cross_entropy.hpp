@@ -10,8 +10,7 @@ struct ClassLoss {
   at::Tensor loss_sum;        ///< scalar double, nats, over the labelled rows of the lane
   at::Tensor dlogits_LK;      ///< d loss_sum / d logits, in the logits' dtype; zero in unlabelled rows
   std::int64_t labelled = 0;  ///< rows whose label is not -1
-  std::int64_t correct =
-      0;  ///< labelled rows whose largest logit is that of their label (the first of equals)
+  std::int64_t correct = 0;   ///< labelled rows whose largest logit is their label's (the first of equals)
 };
 
 /// Softmax cross entropy of one lane. `logits_LK` is float or double, `labels_L` int64 in [-1, K); -1: not

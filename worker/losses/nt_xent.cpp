@@ -123,8 +123,8 @@ LossAndGradient nt_xent(const at::Tensor& u_RD, double temperature, const LaneLa
       u_RD.dim() == 2 && layout.views == 2 && u_RD.size(0) == layout.my_rows() && layout.my_rows() > 0,
       "nt_xent: want [", layout.my_rows(), ", D] for ", layout.mine.count, " lanes of 2 x ", layout.images,
       " rows, got ", u_RD.sizes(), " with ", layout.views, " views");
-  TORCH_CHECK(temperature > 0 && tile_columns > 0, "nt_xent: temperature ", temperature, " and tile of ",
-              tile_columns, " columns must be positive");
+  TORCH_CHECK(temperature > 0 && tile_columns >= 0, "nt_xent: temperature ", temperature, " and tile of ",
+              tile_columns, " columns must be positive (0 columns: chosen)");
   const at::Tensor u = u_RD.detach();
   const std::int64_t L = layout.lane_rows(), lanes = layout.mine.count;
   const auto lane = [L](const at::Tensor& rows, std::int64_t l) { return rows.narrow(0, l * L, L); };
@@ -141,7 +141,9 @@ LossAndGradient nt_xent(const at::Tensor& u_RD, double temperature, const LaneLa
   const GatheredRows z = comm.all_gather_rows(z_RD);  // collective 1 of 2
   TORCH_CHECK(z.all.size(0) == layout.all_rows(), "nt_xent: ", layout.all_rows(),
               " rows expected from all ranks, got ", z.all.size(0));
-  const Scene scene{z.all, temperature, layout.images, tile_columns};
+  // By the lane's size, never by the number of ranks.
+  if (tile_columns == 0) tile_columns = std::max<std::int64_t>(1, kLossTileEntries / L);
+  const Scene scene{z.all, temperature, layout.images, std::min(tile_columns, z.all.size(0))};
 
   const at::Tensor terms_R3 = at::empty({u.size(0), 3}, norm_R1.options());
   threads.for_each(lanes,

@@ -12,6 +12,22 @@
 namespace entrain::worker {
 namespace {
 
+template <typename T>
+struct Coefficients {
+  T b1, rest1, b2, rest2, eps, rate, root;
+};
+
+// Arguments by value keep the loop free of loads that a store could change, so that it vectorises.
+template <typename T>
+void adamw_update(T* w, const T* g, T* m, T* s, std::int64_t count, const Coefficients<T> co, T keep) {
+  for (std::int64_t i = 0; i < count; ++i) {
+    const T mean = co.b1 * m[i] + co.rest1 * g[i], square = co.b2 * s[i] + co.rest2 * (g[i] * g[i]);
+    m[i] = mean;
+    s[i] = square;
+    w[i] = keep * w[i] - co.rate * (mean / (std::sqrt(square) * co.root + co.eps));
+  }
+}
+
 class AdamW final : public Optimizer {
  public:
   AdamW(const OptimSection& config, ParameterSet& parameters)
@@ -26,30 +42,25 @@ class AdamW final : public Optimizer {
   void step(const at::Tensor& gradient_P, double lr, LaneThreads& threads) override {
     check_gradient(parameters_, gradient_P);
     const auto k = static_cast<double>(++*steps_.mutable_data_ptr<std::int64_t>());
-    const double root_of_bias2 = std::sqrt(1 - std::pow(config_.beta2, k));
-    const double rate = lr / (1 - std::pow(config_.beta1, k));
+    const double bias1 = 1 - std::pow(config_.beta1, k), bias2 = 1 - std::pow(config_.beta2, k);
     AT_DISPATCH_FLOATING_TYPES(gradient_P.scalar_type(), "adamw", [&] {
+      Coefficients<scalar_t> co;
+      co.b1 = static_cast<scalar_t>(config_.beta1);
+      co.rest1 = static_cast<scalar_t>(1 - config_.beta1);
+      co.b2 = static_cast<scalar_t>(config_.beta2);
+      co.rest2 = static_cast<scalar_t>(1 - config_.beta2);
+      co.eps = static_cast<scalar_t>(config_.eps);
+      co.rate = static_cast<scalar_t>(lr / bias1);
+      co.root = static_cast<scalar_t>(1 / std::sqrt(bias2));
       scalar_t* weights = parameters_.flat().mutable_data_ptr<scalar_t>();
       const scalar_t* gradients = gradient_P.const_data_ptr<scalar_t>();
       scalar_t* means = mean_P_.mutable_data_ptr<scalar_t>();
       scalar_t* squares = square_P_.mutable_data_ptr<scalar_t>();
-      const auto b1 = static_cast<scalar_t>(config_.beta1), rest1 = static_cast<scalar_t>(1 - config_.beta1);
-      const auto b2 = static_cast<scalar_t>(config_.beta2), rest2 = static_cast<scalar_t>(1 - config_.beta2);
-      const auto eps = static_cast<scalar_t>(config_.eps), step_size = static_cast<scalar_t>(rate);
-      const auto root = static_cast<scalar_t>(1 / root_of_bias2);
       for_each_chunk(chunks_, threads, [&](std::size_t c) {
         const Chunk& chunk = chunks_.all[c];
-        const auto keep =
-            static_cast<scalar_t>(excluded_[chunk.parameter] ? 1 : 1 - lr * config_.weight_decay);
-        scalar_t* w = weights + chunk.first;
-        const scalar_t* g = gradients + chunk.first;
-        scalar_t* m = means + chunk.first;
-        scalar_t* s = squares + chunk.first;
-        for (std::int64_t i = 0; i < chunk.count; ++i) {
-          m[i] = b1 * m[i] + rest1 * g[i];
-          s[i] = b2 * s[i] + rest2 * (g[i] * g[i]);
-          w[i] = keep * w[i] - step_size * (m[i] / (std::sqrt(s[i]) * root + eps));
-        }
+        const double keep = excluded_[chunk.parameter] ? 1 : 1 - lr * config_.weight_decay;
+        adamw_update(weights + chunk.first, gradients + chunk.first, means + chunk.first,
+                     squares + chunk.first, chunk.count, co, static_cast<scalar_t>(keep));
       });
     });
   }

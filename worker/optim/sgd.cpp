@@ -10,6 +10,20 @@
 namespace entrain::worker {
 namespace {
 
+// One loop for both kinds of momentum: w -= rate (direct g' + again v). Arguments by value keep the loop free
+// of loads that a store could change, so that it vectorises.
+template <typename T>
+void sgd_update(T* w, const T* g, T* v, std::int64_t count, double momentum, double weight_decay, double lr,
+                bool nesterov) {
+  const T mu = static_cast<T>(momentum), decay = static_cast<T>(weight_decay), rate = static_cast<T>(lr);
+  const T again = nesterov ? mu : T{1}, direct = nesterov ? T{1} : T{0};
+  for (std::int64_t i = 0; i < count; ++i) {
+    const T decayed = g[i] + decay * w[i], next = mu * v[i] + decayed;
+    v[i] = next;
+    w[i] -= rate * (direct * decayed + again * next);
+  }
+}
+
 class Sgd final : public Optimizer {
  public:
   Sgd(const OptimSection& config, ParameterSet& parameters)
@@ -25,20 +39,11 @@ class Sgd final : public Optimizer {
       scalar_t* weights = parameters_.flat().mutable_data_ptr<scalar_t>();
       const scalar_t* gradients = gradient_P.const_data_ptr<scalar_t>();
       scalar_t* momenta = momentum_P_.mutable_data_ptr<scalar_t>();
-      // w -= rate (mu_again v + direct g'): one loop for both kinds of momentum.
-      const auto mu = static_cast<scalar_t>(config_.momentum), rate = static_cast<scalar_t>(lr);
-      const scalar_t mu_again = config_.nesterov ? mu : scalar_t{1}, direct = config_.nesterov ? 1 : 0;
       for_each_chunk(chunks_, threads, [&](std::size_t c) {
         const Chunk& chunk = chunks_.all[c];
-        const auto decay = static_cast<scalar_t>(excluded_[chunk.parameter] ? 0 : config_.weight_decay);
-        scalar_t* w = weights + chunk.first;
-        const scalar_t* g = gradients + chunk.first;
-        scalar_t* v = momenta + chunk.first;
-        for (std::int64_t i = 0; i < chunk.count; ++i) {
-          const scalar_t decayed = g[i] + decay * w[i];
-          v[i] = mu * v[i] + decayed;
-          w[i] -= rate * (direct * decayed + mu_again * v[i]);
-        }
+        const double decay = excluded_[chunk.parameter] ? 0 : config_.weight_decay;
+        sgd_update<scalar_t>(weights + chunk.first, gradients + chunk.first, momenta + chunk.first,
+                             chunk.count, config_.momentum, decay, lr, config_.nesterov);
       });
     });
   }

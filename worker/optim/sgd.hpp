@@ -5,8 +5,8 @@
 
 namespace entrain::worker {
 
-/// SGD with momentum as torch.optim.SGD has it: g' = g + decay * w (g for excluded parameters), v = mu v +
-/// g', w -= lr (nesterov ? g' + mu v : v).
+/// SGD with momentum as torch.optim.SGD has it; no decay for excluded parameters:
+///   g' = g + decay * w, v = mu v + g', w -= lr (nesterov ? g' + mu v : v)
 std::unique_ptr<Optimizer> make_sgd(const OptimSection& config, ParameterSet& parameters);
 
 }  // namespace entrain::worker

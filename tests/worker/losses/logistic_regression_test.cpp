@@ -57,7 +57,8 @@ TEST_F(LogisticRegression, UnlabelledRowsAreIgnored) {
   EXPECT_TRUE(at::equal(got.weight_KF, want.weight_KF));
 }
 
-// More features than rows, separable, a weak penalty, and a class without a row: what a probe at 1 % of labels meets.
+// More features than rows, separable, a weak penalty, and a class without a row: what a probe at 1 % of
+// labels meets.
 TEST_F(LogisticRegression, ConvergesWhereTheDataAreSeparable) {
   at::Tensor features = at::empty({20, 200}, at::kDouble);
   Draws draws(3, Purpose::kInit, 0);

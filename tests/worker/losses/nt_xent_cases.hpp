@@ -31,11 +31,12 @@ using Spoil = std::function<worker::GatheredRows(worker::GatheredRows, int gathe
 
 /// nt_xent on this rank's lanes of `u_SD`; the gradients of all ranks are gathered. Collective.
 Whole loss_on(worker::Collectives& comm, const NtXentCase& c, const at::Tensor& u_SD, const Spoil& spoil = {},
-              std::int64_t tile_columns = worker::kLossTileColumns, int threads = 2);
+              std::int64_t tile_columns = 0, int threads = 2);
 /// The same over that many threads as ranks; every rank must report the same loss to the bit.
 Whole loss_on(int num_ranks, const NtXentCase& c, const Spoil& spoil = {});
 
-/// The comparison that every right result must pass and every mistake must fail: loss and gradient to `relative`.
+/// The comparison that every right result must pass and every mistake must fail: loss and gradient to
+/// `relative`.
 bool agree(const Whole& a, const Whole& b, double relative);
 /// The same bits.
 bool same_bits(const Whole& a, const Whole& b);

@@ -6,9 +6,10 @@
 #include "tests/support/ranks.hpp"
 #include "tests/worker/losses/nt_xent_cases.hpp"
 
-// Negative controls: mistakes that released codes have made, each of which must fail the comparison that the right
-// result passes. First those of STYLE's table 6.5 and of a wrong place, made inside the real nt_xent by spoiling what
-// its gathers return, or by misusing its result. Then wrong formulas, by autograd on the test's side.
+// Negative controls: mistakes that released codes have made, each of which must fail the comparison that the
+// right result passes. First those of STYLE's table 6.5 and of a wrong place, made inside the real nt_xent by
+// spoiling what its gathers return, or by misusing its result. Then wrong formulas, by autograd on the test's
+// side.
 namespace entrain::tests {
 namespace {
 
@@ -117,7 +118,8 @@ enum class Formula {
   kNoTemperature,  // 1/tau forgotten in the gradient
 };
 
-// Sum over anchors k in [first, first + count) of lse_k - s_k,partner, times 1/(2G); rows `anchors` against `columns`.
+// Sum over anchors k in [first, first + count) of lse_k - s_k,partner, times 1/(2G); rows `anchors` against
+// `columns`.
 at::Tensor anchor_loss(const at::Tensor& anchors, const at::Tensor& columns, std::int64_t first,
                        std::int64_t first_column, const NtXentCase& c, Formula formula) {
   const std::int64_t S = columns.size(0);
@@ -170,8 +172,9 @@ struct Wrong {
   double scale_low, scale_high, cosine_low, cosine_high;  // against the truth, in the manner of TRAINING 4.2
 };
 
-// The gather of the loss has no backward pass here, so these are what other designs get wrong. 3 ranks that hold
-// 3, 3 and 2 lanes; the bounds on scale and cosine make sure that each control is the mistake that it says it is.
+// The gather of the loss has no backward pass here, so these are what other designs get wrong. 3 ranks that
+// hold 3, 3 and 2 lanes; the bounds on scale and cosine make sure that each control is the mistake that it
+// says it is.
 TEST(NtXentFormulas, EachReleasedMistakeIsSeenOnThreeRanks) {
   const NtXentCase c{8, 1, 4, 0.3};
   const at::Tensor u_SD = fixed_rows(c);
@@ -198,7 +201,8 @@ TEST(NtXentFormulas, EachReleasedMistakeIsSeenOnThreeRanks) {
   }
 }
 
-// Detached columns and as_anchor twice are equally wrong on any number of ranks: only the equation shows them.
+// Detached columns and as_anchor twice are equally wrong on any number of ranks: only the equation shows
+// them.
 TEST(NtXentFormulas, TwoMistakesAreTheSameOnAnyNumberOfRanks) {
   const NtXentCase c{8, 1, 4, 0.3};
   const at::Tensor u_SD = fixed_rows(c);

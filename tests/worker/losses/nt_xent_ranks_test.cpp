@@ -24,8 +24,8 @@ TEST_P(NtXentRanks, LossAndGradientEqualOneRank) {
   }
 }
 
-// With 4 lanes on 4 ranks and one image a lane, each rank holds a single image: two rows, for which BLAS would choose
-// another kernel if its shapes depended on the number of ranks.
+// With 4 lanes on 4 ranks and one image a lane, each rank holds a single image: two rows, for which BLAS
+// would choose another kernel if its shapes depended on the number of ranks.
 TEST_P(NtXentRanks, FloatHasTheBitsOfOneRank) {
   for (const std::int64_t width : {3, 17, 64, 128}) {
     for (const NtXentCase& c :
@@ -45,8 +45,8 @@ TEST(NtXentLanes, EightRanksOfOneImageHaveTheBitsOfOneRank) {
   }
 }
 
-// d loss / d z in float with one product per `rows` rows, as a rank would do that takes all its rows at once. Same row
-// and column order for any `rows`, every step but the two products is row by row.
+// d loss / d z in float with one product per `rows` rows, as a rank would do that takes all its rows at once.
+// Same row and column order for any `rows`, every step but the two products is row by row.
 at::Tensor with_products_of(std::int64_t rows, const NtXentCase& c) {
   const at::Tensor u_SD = fixed_rows(c), z_SD = u_SD / u_SD.square().sum(1, true).sqrt();
   const std::int64_t S = z_SD.size(0);
@@ -64,8 +64,9 @@ at::Tensor with_products_of(std::int64_t rows, const NtXentCase& c) {
   return at::cat(parts);
 }
 
-// The negative control of the bit tests: the same mathematics with one product over all rows of a rank, at the sizes of
-// the tests above. If this ever fails, the bit tests prove nothing on this machine and need other sizes.
+// The negative control of the bit tests: the same mathematics with one product over all rows of a rank, at
+// the sizes of the tests above. If this ever fails, the bit tests prove nothing on this machine and need
+// other sizes.
 TEST(NtXentLanes, OneBigProductPerRankHasOtherBits) {
   int different = 0;
   for (const std::int64_t width : {3, 17, 64, 128}) {

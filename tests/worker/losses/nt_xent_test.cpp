@@ -12,8 +12,8 @@
 namespace entrain::tests {
 namespace {
 
-Whole on_one_rank(const NtXentCase& c, const at::Tensor& u_SD,
-                  std::int64_t tile_columns = worker::kLossTileColumns, int threads = 2) {
+Whole on_one_rank(const NtXentCase& c, const at::Tensor& u_SD, std::int64_t tile_columns = 0,
+                  int threads = 2) {
   Whole whole;
   run_ranks(1, [&](worker::Collectives& comm) { whole = loss_on(comm, c, u_SD, {}, tile_columns, threads); });
   return whole;

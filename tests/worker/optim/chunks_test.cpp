@@ -64,7 +64,8 @@ TEST(L2Norm, FloatsWhoseSquaresOverflowAreFine) {
   EXPECT_NEAR(l2_norm(at::full({4}, 1e30F), threads), 2e30, 1e24);
 }
 
-// The order of a sum is part of the bits: a plain sum from left to right must differ, or no test could see a change.
+// The order of a sum is part of the bits: a plain sum from left to right must differ, or no test could see a
+// change.
 TEST(L2Norm, APlainSumHasOtherBits) {
   const at::Tensor x = values(100000);
   double sum = 0;

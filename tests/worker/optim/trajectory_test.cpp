@@ -5,8 +5,9 @@
 #include "tests/support/golden.hpp"
 #include "tests/worker/optim/golden_parameters.hpp"
 
-// Each optimiser over 24 steps against an independent implementation: with and without decay, a learning rate that
-// changes midway, a tensor of norm 0 at the start, one without a gradient, one of zeros, two excluded ones.
+// Each optimiser over 24 steps against an independent implementation: with and without decay, a learning rate
+// that changes midway, a tensor of norm 0 at the start, one without a gradient, one of zeros, two excluded
+// ones.
 namespace entrain::tests {
 namespace {
 
