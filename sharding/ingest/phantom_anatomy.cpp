@@ -123,11 +123,15 @@ float Anatomy::bones(Point p) const {
   const float posterior =
       rib_slope * x + rib_drop * squared(squared(x / 0.8F)) - 0.06F * bell(x - 0.25F, 0.2F);
   const float anterior = 0.42F * (0.80F - x);
-  for (int k = 0; k < 10 && cage > 0; ++k) {
-    const float y = rib_first + rib_gap * static_cast<float>(k);
-    sum += cage * rib_density * bone(p.y - y - posterior, 0.036F);
-    if (k >= 2 && k < 8)
-      sum += cage * 0.6F * rib_density * edge(x - 0.34F, 0.12F) * bone(p.y - y - anterior + 0.10F, 0.038F);
+  // Ribs lie further apart than they are wide: only the nearest can be met.
+  const auto from_nearest = [&](float y, float first, float last) {
+    const float k = std::clamp(std::round((y - rib_first) / rib_gap), first, last);
+    return y - rib_first - rib_gap * k;
+  };
+  if (cage > 0) {
+    sum += cage * rib_density * bone(from_nearest(p.y - posterior, 0, 9), 0.036F);
+    sum += cage * 0.6F * rib_density * edge(x - 0.34F, 0.12F) *
+           bone(from_nearest(p.y - anterior + 0.10F, 2, 7), 0.038F);
   }
   const float clavicle = -0.60F + clavicle_slope * x + 0.035F * std::sin(5 * x);
   sum += 0.15F * bone(p.y - clavicle, 0.042F) * edge(x - 0.09F, 0.05F) * edge(0.84F - x, 0.05F);
