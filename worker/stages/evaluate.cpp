@@ -133,7 +133,7 @@ int evaluate(Stage& stage) {
     const auto samples = labelled_samples(opened);
     if (samples.empty()) throw DataError(cat(opened.place(0).file, ": no image that is left has a label"));
     labelled = opened.subset(samples);
-    model = open_evaluate_model(stage.resolved, opened.shape().channels);
+    model = open_evaluate_model(stage.resolved, opened);
     label_of = label_map(model, *labelled);
     leakage = find_leakage(model, *labelled, config.evaluate.allow_leakage);
     if (!stage.leads()) return;

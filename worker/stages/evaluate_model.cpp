@@ -10,6 +10,7 @@
 #include "worker/stages/committer.hpp"
 #include "worker/stages/finetune_start.hpp"
 #include "worker/stages/lineage.hpp"
+#include "worker/views/value_window.hpp"
 
 namespace entrain::worker {
 namespace {
@@ -20,25 +21,32 @@ std::string set_at(const ResolvedConfig& resolved, const std::string& key) {
   return origin == resolved.origins.end() || origin->second == "default" ? "" : origin->second;
 }
 
-PlainViews views_of(const ResolvedConfig& resolved, const nlohmann::json& facts, const std::string& dir) {
-  PlainViews plain{resolved.config.views, facts.at("window_low"), facts.at("window_high"),
-                   resolved.config.batch.lane_images};
+ValueWindow window_for(const ResolvedConfig& resolved, const nlohmann::json& facts,
+                       const sharding::Corpus& corpus) {
+  const bool set =
+      !set_at(resolved, "data.window_low").empty() || !set_at(resolved, "data.window_high").empty();
+  if (!set && facts.at("image_type") == sharding::name_of(corpus.shape().type))
+    return {facts.at("window_low"), facts.at("window_high")};
+  return value_window(resolved.config.data, corpus);
+}
+
+PlainViews views_for(const ResolvedConfig& resolved, const nlohmann::json& facts, const std::string& dir,
+                     const sharding::Corpus& corpus) {
+  const ValueWindow window = window_for(resolved, facts, corpus);
+  PlainViews plain{resolved.config.views, window.low, window.high, resolved.config.batch.lane_images};
   const std::int64_t side = facts.at("image_pixels");
   const std::string origin = set_at(resolved, "views.crop_pixels");
   if (!origin.empty() && plain.views.crop_pixels != side)
     throw CheckpointError(cat("views.crop_pixels is ", plain.views.crop_pixels, " (", origin, ") but ", dir,
                               " was fine-tuned at ", side, " pixels; leave it out to take the checkpoint's"));
   plain.views.crop_pixels = side;
-  if (!set_at(resolved, "data.window_low").empty() || !set_at(resolved, "data.window_high").empty()) {
-    plain.window_low = resolved.config.data.window_low;
-    plain.window_high = resolved.config.data.window_high;
-  }
   return plain;
 }
 
 }  // namespace
 
-EvaluateModel open_evaluate_model(const ResolvedConfig& resolved, std::int64_t in_channels) {
+EvaluateModel open_evaluate_model(const ResolvedConfig& resolved, const sharding::Corpus& corpus) {
+  const std::int64_t in_channels = corpus.shape().channels;
   const std::string& from = resolved.config.init.from;
   if (from == "scratch")
     throw ConfigError("init.from is not set: evaluate needs the run directory of a fine-tuning");
@@ -47,7 +55,7 @@ EvaluateModel open_evaluate_model(const ResolvedConfig& resolved, std::int64_t i
   const checkpoint::CheckpointReader reader(found.dir);
   EvaluateModel model;
   model.dir = found.dir;
-  model.facts = found.manifest.at("facts");
+  model.facts = found.manifest;
   if (!reader.has("classifier.weight"))
     throw CheckpointError(cat(found.dir, ": has no classifier (a ", std::string(model.facts.at("stage")),
                               " run); fine-tune first: entrain finetune CONFIG init.from=", from,
@@ -55,7 +63,7 @@ EvaluateModel open_evaluate_model(const ResolvedConfig& resolved, std::int64_t i
   model.weights_digest = checkpoint::weights_digest(reader);
   model.class_names = model.facts.at("class_names").get<std::vector<std::string>>();
   require_channels(model.facts.at("in_channels"), in_channels, found.dir);
-  model.plain = views_of(resolved, model.facts, found.dir);
+  model.plain = views_for(resolved, model.facts, found.dir, corpus);
   model.network =
       std::make_unique<ClassifierNetwork>(model_of(resolved, model.facts.at("model"), found.dir), in_channels,
                                           static_cast<std::int64_t>(model.class_names.size()), 0);

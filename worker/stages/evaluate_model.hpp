@@ -23,9 +23,10 @@ struct EvaluateModel {
   std::unique_ptr<ClassifierNetwork> network;
 };
 
-/// Reads what init.from names, for images of `in_channels`. CheckpointError where there is nothing usable or no
-/// classifier, where the configuration sets another model or size of image, or the images have other channels.
-/// A data.window_low or window_high that the configuration sets holds for the new corpus. Not collective.
-EvaluateModel open_evaluate_model(const ResolvedConfig& resolved, std::int64_t in_channels);
+/// Reads what init.from names, to look at `corpus`. CheckpointError where there is nothing usable or no classifier,
+/// where the configuration sets another model or size of image, or the images have other channels. The window is
+/// the configuration's where it sets one (another scanner's range), the checkpoint's for images of the type it was
+/// tuned on, else that of value_window(). Not collective.
+EvaluateModel open_evaluate_model(const ResolvedConfig& resolved, const sharding::Corpus& corpus);
 
 }  // namespace entrain::worker

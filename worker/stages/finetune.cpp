@@ -62,7 +62,7 @@ void write_metrics(Stage& stage, const nlohmann::json& result) {
 int finetune(Stage& stage) {
   FinetuneSetup s(stage);
   if (s.finished) {
-    write_metrics(stage, s.finished->manifest.at("facts").at("result"));
+    write_metrics(stage, s.finished->manifest.at("result"));
     log(Level::kInfo, cat("done already: ", s.finished->dir, " holds this fine-tuning"));
     return 0;
   }

@@ -38,8 +38,11 @@ sharding::Corpus repeated(const sharding::Corpus& corpus, std::int64_t copies) {
   return copies == 1 ? corpus : corpus.subset(samples);
 }
 
-RunConfig with_seed(RunConfig config, std::uint64_t seed) {
-  config.run.seed = seed;
+// The configuration of the views: seed and window are this fine-tuning's.
+RunConfig view_config(RunConfig config, const FinetuneSetup& s) {
+  config.run.seed = s.order_seed;
+  config.data.window_low = s.plain.window_low;
+  config.data.window_high = s.plain.window_high;
   return config;
 }
 
@@ -56,7 +59,7 @@ struct Training {
         plan(images.size(), layout.global_batch(), s.order_seed),
         total_steps(schedulers::total_steps(stage.config().train, stage.config().schedule, images.size(),
                                             layout.global_batch())),
-        views(with_seed(stage.config(), s.order_seed), images.shape(), layout),
+        views(view_config(stage.config(), s), images.shape(), layout),
         start_P(s.network.parameters.flat().clone()) {}
 
   Stage& stage;

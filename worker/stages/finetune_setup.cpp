@@ -13,6 +13,7 @@
 #include "worker/stages/run_folder.hpp"
 #include "worker/stages/shared_corpus.hpp"
 #include "worker/stages/together.hpp"
+#include "worker/views/value_window.hpp"
 
 namespace entrain::worker {
 namespace {
@@ -40,6 +41,12 @@ const std::string& checked_run_dir(Stage& stage) {
       throw ConfigError("run.dir is not set: where shall the fine-tuned weights and metrics go?");
   });
   return stage.config().run.dir;
+}
+
+PlainViews plain_views(Stage& stage, const sharding::Corpus& train) {
+  ValueWindow window;
+  together(stage.comm, [&] { window = value_window(stage.config().data, train); });
+  return {stage.config().views, window.low, window.high, stage.config().batch.lane_images};
 }
 
 // "finetune.repeat was 0 and is 1"; empty: a run of `facts` computed what this one would.
@@ -78,8 +85,7 @@ FinetuneSetup::FinetuneSetup(Stage& stage)
           stage, [&] { return read_start(stage.resolved, corpus.shape().channels); })),
       network(start.model, corpus.shape().channels, static_cast<std::int64_t>(class_names().size()),
               stage.config().run.seed),
-      plain{stage.config().views, stage.config().data.window_low, stage.config().data.window_high,
-            stage.config().batch.lane_images},
+      plain(plain_views(stage, sets.train)),
       committer(checked_run_dir(stage), stage.config().checkpoint, stage.comm),
       finished(committer.newest()),
       order_seed(seed_of(stage.config().run.seed, stage.config().finetune.repeat)),
@@ -91,7 +97,7 @@ FinetuneSetup::FinetuneSetup(Stage& stage)
       write_resolved_config(stage);
       return;
     }
-    const auto& facts = finished->manifest.at("facts");
+    const auto& facts = finished->manifest;
     if (facts.at("stage") != "finetune")
       throw CheckpointError(cat(finished->dir, ": is of a ", std::string(facts.at("stage")),
                                 " run; set run.dir to a folder of its own, init.from to that one"));
@@ -123,6 +129,7 @@ nlohmann::json FinetuneSetup::facts(const Stage& stage, const nlohmann::json& re
           {"in_channels", network.arch.in_channels},
           {"feature_width", network.arch.feature_width()},
           {"image_pixels", plain.views.crop_pixels},
+          {"image_type", std::string(sharding::name_of(corpus.shape().type))},
           {"window_low", plain.window_low},
           {"window_high", plain.window_high},
           {"class_names", class_names()},

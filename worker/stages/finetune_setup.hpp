@@ -22,7 +22,7 @@ struct FinetuneSetup {
   FinetuneSets sets;
   FinetuneStart start;
   ClassifierNetwork network;  ///< the start's encoder, a classifier of zeros
-  PlainViews plain;           ///< how validation images are shown
+  PlainViews plain;           ///< how validation images are shown; its window holds for training too
   Committer committer;
   std::optional<checkpoint::Found> finished;  ///< run.dir holds this very fine-tuning already
 

@@ -21,7 +21,7 @@ FinetuneStart from_checkpoint(const ResolvedConfig& resolved, std::int64_t in_ch
   const auto found = checkpoint::open_checkpoint(resolved.config.init.from);
   for (const std::string& reason : found.passed_over) log(Level::kWarning, cat("passed over ", reason));
   const checkpoint::CheckpointReader reader(found.dir);
-  const auto& facts = found.manifest.at("facts");
+  const auto& facts = found.manifest;
   FinetuneStart start{"pretrained", found.dir, checkpoint::weights_digest(reader), {}, "known", {}, {}, {}};
   const auto& model = facts.contains("model") ? facts.at("model") : facts.at("config").at("model.name");
   start.model = model_of(resolved, model, found.dir);

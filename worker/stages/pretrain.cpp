@@ -12,6 +12,7 @@
 #include "worker/stages/lane_views.hpp"
 #include "worker/stages/pretrain_setup.hpp"
 #include "worker/stages/stop_signal.hpp"
+#include "worker/stages/together.hpp"
 #include "worker/stages/training_log.hpp"
 
 namespace entrain::worker {
@@ -57,7 +58,7 @@ int pretrain(Stage& stage) {
 
   while (s.step < s.total_steps) {
     training.begin_step(s.step);
-    images = loader.next(std::move(images));  // this rank's lanes, host bytes
+    together(stage.comm, [&] { images = loader.next(std::move(images)); });  // this rank's lanes, host bytes
     const StepResult result =  // views, encoder, head, loss over all ranks, and the gradient back
         step.gradient([&](std::int64_t lane) { return views.make(images, lane); }, stage.comm, stage.threads);
     const double gradient_norm = at::linalg_vector_norm(result.gradient_P).item<double>();

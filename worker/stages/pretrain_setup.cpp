@@ -77,7 +77,7 @@ void PretrainSetup::restore(const Stage& stage) {
       if (stage.config().init.from != "scratch") load_encoder(network.parameters, stage.config().init.from);
       return;
     }
-    const auto& was = found->manifest.at("facts");
+    const auto& was = found->manifest;
     if (was.at("corpus_digest") != corpus.digest())
       throw CheckpointError(cat(found->dir, ": corpus digest ", std::string(was.at("corpus_digest")),
                                 " but the configuration names a corpus of digest ", corpus.digest(),
