@@ -64,9 +64,22 @@ TEST(L2Norm, FloatsWhoseSquaresOverflowAreFine) {
   EXPECT_NEAR(l2_norm(at::full({4}, 1e30F), threads), 2e30, 1e24);
 }
 
-// The order of a sum is part of the bits: a plain sum from left to right must differ, or no test could see a
-// change.
-TEST(L2Norm, APlainSumHasOtherBits) {
+// The order of a sum is part of the bits. In double, 1e16 + 1 is 1e16 and 1e16 + 2 is not: these sums come out as they
+// do in no other order that one might slip into.
+TEST(SumOrder, ATreeAddsHalves) {
+  EXPECT_EQ(tree_of(std::vector<double>{1e16, 1, 1, 1}), 1e16 + 2);
+  EXPECT_EQ(tree_of(std::vector<double>{1e16, 1, 1, 1, 1}),
+            1e16 + 2);  // ((1e16 + 1) + 1) + (1 + 1)
+  EXPECT_EQ(tree_of(std::vector<double>{}), 0);
+}
+
+TEST(SumOrder, AChunkFoldsEightRunningSums) {
+  const auto value = [](std::int64_t i) { return i == 0 ? 1e8 : 1.0; };
+  EXPECT_EQ(sum_of_squares(8, value), 1e16 + 6);    // (1e16 + 1) + (1 + 1), then + ((1 + 1) + (1 + 1))
+  EXPECT_EQ(sum_of_squares(12, value), 1e16 + 10);  // 1, 2 and 3 have two terms each, 0 stays at 1e16
+}
+
+TEST(SumOrder, APlainSumHasOtherBits) {
   const at::Tensor x = values(100000);
   double sum = 0;
   for (std::int64_t i = 0; i < x.numel(); ++i) sum += std::pow(x.const_data_ptr<float>()[i], 2.0);
