@@ -154,6 +154,12 @@ TEST(Progress, APipeGetsPlainLinesAndNoCarriageReturn) {
   EXPECT_THAT(lines[lines.size() - 2], HasSubstr("step 8/8"));
 }
 
+TEST(Progress, AStatusLineNeverReachesAPipe) {
+  EXPECT_EQ(stderr_of(Stderr::kPipe, [] { set_status_line("[###---]"); }), "");
+  EXPECT_THAT(stderr_of(Stderr::kTerminal, [] { set_status_line("[###---]"); }),
+              HasSubstr("\r\x1b[K[###---]"));
+}
+
 TEST(Progress, ADumbTerminalGetsPlainLines) {
   const std::string bytes = stderr_of(Stderr::kTerminal, [] {
     ::setenv("TERM", "dumb", 1);

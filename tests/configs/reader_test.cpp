@@ -10,6 +10,7 @@
 
 #include "configs/error.hpp"
 #include "configs/presets.hpp"
+#include "configs/section.hpp"
 #include "tests/support/command.hpp"
 
 namespace entrain {
@@ -293,6 +294,18 @@ TEST_F(Reader, TheEnvironmentIsExpanded) {
   EXPECT_THAT(refusal("run:\n  dir: ${env:ENTRAIN_TEST_NONE}\n"),
               AllOf(StartsWith("x.yaml:2:8: run.dir: "), HasSubstr("no variable ENTRAIN_TEST_NONE")));
   EXPECT_THAT(refusal("run: {dir: \"${HOME}\"}\n"), HasSubstr("only ${env:VARIABLE} is expanded"));
+}
+
+// PyYAML follows YAML 1.1, where yes is a boolean and 1e-06 a text.
+TEST_F(Reader, WhatIsWrittenReadsTheSameInYaml11) {
+  EXPECT_EQ(yaml_text("yes"), "\"yes\"");
+  EXPECT_EQ(yaml_text("Off"), "\"Off\"");
+  EXPECT_EQ(yaml_text("1x"), "\"1x\"");
+  EXPECT_EQ(yaml_text("runs/a-b_1.h5"), "runs/a-b_1.h5");
+  EXPECT_EQ(number_text(1e-6), "1.0e-06");
+  EXPECT_EQ(number_text(0.08), "0.08");
+  EXPECT_EQ(number_text(2.5e-7), "2.5e-07");
+  EXPECT_EQ(number_text(64), "64");
 }
 
 TEST_F(Reader, AnyTextSurvivesTheWayThroughYaml) {
