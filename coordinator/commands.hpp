@@ -37,6 +37,8 @@ inline constexpr std::array kCommands{
     Command{"export", "--from D --out F", "weights with timm's names, and the line that loads them"},
     Command{"verify", "RUN", "reads back every byte of the checkpoints; what a resume would take",
             Program::kFrontDoor, verify_command},
+    Command{"report", "DIR...", "evaluations side by side: a table, and a page with label-efficiency curves",
+            Program::kFrontDoor, report_command},
     Command{"bench", "CONFIG", "a training step in parts, in views per second"},
 };
 
