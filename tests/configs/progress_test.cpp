@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <cstdlib>
@@ -106,7 +107,7 @@ TEST(Progress, ATerminalShowsOneBarRedrawnInPlace) {
   const auto lines = screen(bytes);
   ASSERT_EQ(lines.size(), 2U) << "the bar leaves one log line behind, and an empty one";
   EXPECT_THAT(lines[0], HasSubstr("] step 8/8, "));
-  EXPECT_THAT(lines[0], HasSubstr(" views/s on average, loss 3.7000, took 1s"));
+  EXPECT_THAT(lines[0], HasSubstr(" views/s on average, loss 3.7000, took "));
   EXPECT_EQ(lines[1], "");
 }
 
@@ -146,12 +147,21 @@ TEST(Progress, APipeGetsPlainLinesAndNoCarriageReturn) {
   EXPECT_THAT(bytes, Not(HasSubstr("\r")));
   EXPECT_THAT(bytes, Not(HasSubstr("\x1b")));
   const auto lines = screen(bytes);
-  ASSERT_GE(lines.size(), 3U) << bytes;  // one or two at 0.2 s, one at the end, an empty one
-  ASSERT_LE(lines.size(), 4U) << bytes;
-  EXPECT_TRUE(std::regex_match(lines[0], std::regex("\\[[0-9TZ:-]+ r0/1\\] step [45]/8 \\([0-9.]+ %\\), "
-                                                    "[0-9.]+ views/s, loss 4.[01]000, [0-9]+s left")))
+  ASSERT_GE(lines.size(), 3U)
+      << bytes;  // one or two at 0.2 s (more on a busy machine), one at the end, an empty one
+  ASSERT_LE(lines.size(), 6U) << bytes;
+  EXPECT_TRUE(std::regex_match(
+      lines[0], std::regex("\\[[0-9TZ:-]+ r0/1\\] step [1-5]/8 \\([0-9.]+ %\\), [0-9.]+ views/s, "
+                           "loss 4.[0-4]000, [0-9]+s left")))
       << lines[0];
   EXPECT_THAT(lines[lines.size() - 2], HasSubstr("step 8/8"));
+}
+
+TEST(Progress, WithinOneIntervalAPipeGetsTheLastLineOnly) {
+  const std::string bytes =
+      stderr_of(Stderr::kPipe, [] { train(50, std::chrono::hours(1), milliseconds(1)); });
+  EXPECT_EQ(std::count(bytes.begin(), bytes.end(), '\n'), 1) << bytes;
+  EXPECT_THAT(bytes, HasSubstr("step 50/50"));
 }
 
 TEST(Progress, AStatusLineNeverReachesAPipe) {
