@@ -6,6 +6,7 @@
 #include <torch/csrc/api/include/torch/version.h>
 
 #include <algorithm>
+#include <filesystem>
 
 #include "checkpoint/atomic_file.hpp"
 #include "configs/log.hpp"
@@ -20,6 +21,7 @@ void write_resolved_config(const Stage& stage) {
 
 void write_exit(const std::string& run_dir, int code, const std::string& reason) noexcept {
   try {
+    if (!std::filesystem::is_directory(run_dir)) return;  // refused before anything was written there
     const char* verdict = code == 0 ? "done" : code == 75 || code == 76 ? "requeue" : "stop";
     const nlohmann::json exit = {{"code", code}, {"verdict", verdict}, {"reason", reason}};
     checkpoint::write_file_atomically(run_dir + "/exit.json", exit.dump(2) + "\n");
