@@ -39,7 +39,6 @@ inline constexpr std::array kCommands{
             Program::kFrontDoor, verify_command},
     Command{"report", "DIR...", "evaluations side by side: a table, and a page with label-efficiency curves",
             Program::kFrontDoor, report_command},
-    Command{"bench", "CONFIG", "a training step in parts, in views per second"},
 };
 
 /// nullptr: there is none of that name.

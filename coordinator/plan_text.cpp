@@ -93,7 +93,8 @@ std::string plan_text(const Plan& plan, const ResolvedConfig& config) {
              cat(c.optim.name, ", ", c.schedule.name, ", ", grouped(plan.warmup_steps), " steps of warm-up"));
   out += plan.seconds ? row("time", duration_text(*plan.seconds),
                             cat("at ", fixed(plan.input.views_per_second, 1), " views/s over all ranks"))
-                      : row("time", "unknown", "give --throughput VIEWS_PER_S (entrain bench measures it)");
+                      : row("time", "unknown",
+                            "give --throughput VIEWS_PER_S (views_per_s of a few steps in metrics.jsonl)");
   out += "\nnetwork\n";
   out += row("encoder", grouped(plan.encoder_parameters),
              cat("parameters; ", c.model.name, ", ", image.channels, " channel",

@@ -38,14 +38,6 @@ sharding::Corpus repeated(const sharding::Corpus& corpus, std::int64_t copies) {
   return copies == 1 ? corpus : corpus.subset(samples);
 }
 
-// The configuration of the views: seed and window are this fine-tuning's.
-RunConfig view_config(RunConfig config, const FinetuneSetup& s) {
-  config.run.seed = s.order_seed;
-  config.data.window_low = s.plain.window_low;
-  config.data.window_high = s.plain.window_high;
-  return config;
-}
-
 // All that the training runs of a grid have in common.
 struct Training {
   Training(Stage& a_stage, FinetuneSetup& setup, Selection& a_selection)
@@ -59,7 +51,8 @@ struct Training {
         plan(images.size(), layout.global_batch(), s.order_seed),
         total_steps(schedulers::total_steps(stage.config().train, stage.config().schedule, images.size(),
                                             layout.global_batch())),
-        views(view_config(stage.config(), s), images.shape(), layout),
+        views(stage.config().views, s.order_seed, {s.plain.window_low, s.plain.window_high}, images.shape(),
+              layout),
         start_P(s.network.parameters.flat().clone()) {}
 
   Stage& stage;

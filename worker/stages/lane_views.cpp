@@ -6,12 +6,12 @@
 
 namespace entrain::worker {
 
-LaneViews::LaneViews(const RunConfig& config, const sharding::ImageShape& shape, const LaneLayout& layout)
-    : config_(config.views), seed_(config.run.seed), shape_(shape), layout_(layout) {
+LaneViews::LaneViews(const ViewSection& config, std::uint64_t seed, ValueWindow window,
+                     const sharding::ImageShape& shape, const LaneLayout& layout)
+    : config_(config), seed_(seed), shape_(shape), layout_(layout) {
   for (std::int64_t i = 0; i < layout.mine.count; ++i) {
-    renderers_.emplace_back(config.views, shape, config.data.window_low, config.data.window_high);
-    lanes_.push_back(
-        at::empty({layout.lane_rows(), shape.channels, config.views.crop_pixels, config.views.crop_pixels}));
+    renderers_.emplace_back(config, shape, window.low, window.high);
+    lanes_.push_back(at::empty({layout.lane_rows(), shape.channels, config.crop_pixels, config.crop_pixels}));
   }
 }
 

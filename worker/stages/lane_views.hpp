@@ -7,6 +7,7 @@
 #include "sharding/loader.hpp"
 #include "worker/collectives/lane_layout.hpp"
 #include "worker/views/render_view.hpp"
+#include "worker/views/value_window.hpp"
 
 namespace entrain::worker {
 
@@ -14,7 +15,8 @@ namespace entrain::worker {
 /// first step: the tensor of a lane is overwritten when its next batch is made.
 class LaneViews {
  public:
-  LaneViews(const RunConfig& config, const sharding::ImageShape& shape, const LaneLayout& layout);
+  LaneViews(const ViewSection& config, std::uint64_t seed, ValueWindow window,
+            const sharding::ImageShape& shape, const LaneLayout& layout);
 
   /// Views of this rank's lane i (0: its first) out of its batch: [views * images, C, P, P] in [-1, 1],
   /// ordered (view, image). Each is keyed by (seed, epoch, sample, view) alone.

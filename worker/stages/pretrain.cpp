@@ -50,7 +50,7 @@ int pretrain(Stage& stage) {
   const bool fast = config.run.numerics == "fast";
   ContrastiveStep step(s.network.parameters, s.network.encoder, s.network.head, s.layout,
                        config.method.temperature, fast);
-  LaneViews views(config, s.corpus.shape(), s.layout);
+  LaneViews views(config.views, config.run.seed, s.window, s.corpus.shape(), s.layout);
   sharding::Loader loader(s.corpus, s.plan, s.slots, config.batch.lane_images, s.step, s.total_steps,
                           config.data.prefetch);
   TrainingLog training(stage, s.step, s.total_steps, 2 * s.layout.global_batch());

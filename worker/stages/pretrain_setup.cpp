@@ -11,6 +11,12 @@
 namespace entrain::worker {
 namespace {
 
+ValueWindow window_of(Stage& stage, const sharding::Corpus& corpus) {
+  ValueWindow window;
+  together(stage.comm, [&] { window = value_window(stage.config().data, corpus); });
+  return window;
+}
+
 LaneBlock own_lanes(Stage& stage) {
   const std::int64_t lanes = stage.config().batch.lanes, world = stage.comm.size();
   together(stage.comm, [&] {
@@ -49,6 +55,7 @@ LaneLayout layout_for(Stage& stage, LaneBlock slots) {
 
 PretrainSetup::PretrainSetup(Stage& stage)
     : corpus(open_corpus(stage)),
+      window(window_of(stage, corpus)),
       slots(own_lanes(stage)),
       layout(layout_for(stage, slots)),
       plan(corpus.size(), layout.global_batch(), stage.config().run.seed),
@@ -111,6 +118,8 @@ nlohmann::json PretrainSetup::facts() const {
           {"images", corpus.size()},
           {"image_height", corpus.shape().height},
           {"image_width", corpus.shape().width},
+          {"window_low", window.low},
+          {"window_high", window.high},
           {"in_channels", network.arch.in_channels},
           {"feature_width", network.arch.feature_width()},
           {"plan_digest", plan.digest()},

@@ -11,6 +11,7 @@
 #include "worker/optim/optimizer.hpp"
 #include "worker/stages/committer.hpp"
 #include "worker/stages/stage.hpp"
+#include "worker/views/value_window.hpp"
 
 namespace entrain::worker {
 
@@ -22,7 +23,8 @@ struct PretrainSetup {
   PretrainSetup& operator=(const PretrainSetup&) = delete;
 
   sharding::Corpus corpus;
-  LaneBlock slots;  ///< this rank's lanes of the sample plan
+  ValueWindow window;  ///< stored values that become black and white
+  LaneBlock slots;     ///< this rank's lanes of the sample plan
   LaneLayout
       layout;  ///< this rank's lanes of the computation: the same, or one big one with `numerics: fast`
   sharding::SamplePlan plan;
