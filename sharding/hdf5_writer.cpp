@@ -17,7 +17,7 @@ namespace {
 H5Type text_type(std::size_t length) {
   H5Type type(H5Tcopy(H5T_C_S1), "text type");
   H5Tset_size(type, std::max<std::size_t>(1, length));
-  H5Tset_strpad(type, H5T_STR_NULLPAD);
+  H5Tset_strpad(type, length == H5T_VARIABLE ? H5T_STR_NULLTERM : H5T_STR_NULLPAD);
   H5Tset_cset(type, H5T_CSET_UTF8);
   return type;
 }
@@ -144,27 +144,28 @@ void Hdf5Writer::integers(const std::string& dataset, const std::vector<std::int
   if (H5Dwrite(out, H5T_NATIVE_INT64, H5S_ALL, H5S_ALL, H5P_DEFAULT, values.data()) < 0) fail(dataset);
 }
 
-void Hdf5Writer::attribute(const std::string& object, const std::string& name,
-                           const std::vector<std::string>& texts) {
+// Variable length: h5py then gives str, not bytes.
+void Hdf5Writer::write_text_attribute(const std::string& object, const std::string& name,
+                                      const std::vector<std::string>& texts, bool list) {
   const Hdf5Lock lock;
-  const std::size_t length = longest(texts);
-  const H5Type type = text_type(length);
+  const H5Type type = text_type(H5T_VARIABLE);
   const hsize_t count = texts.size();
-  const H5Space space(H5Screate_simple(1, &count, nullptr), name);
+  const H5Space space(list ? H5Screate_simple(1, &count, nullptr) : H5Screate(H5S_SCALAR), name);
   const H5Attribute out(H5Acreate_by_name(handles_->file, object.c_str(), name.c_str(), type, space,
                                           H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT),
                         cat(path_, ":", object, " attribute ", name));
-  if (H5Awrite(out, type, packed(texts, length).data()) < 0) fail(name);
+  std::vector<const char*> pointers;
+  for (const auto& text : texts) pointers.push_back(text.c_str());
+  if (H5Awrite(out, type, pointers.data()) < 0) fail(name);
+}
+
+void Hdf5Writer::attribute(const std::string& object, const std::string& name,
+                           const std::vector<std::string>& texts) {
+  write_text_attribute(object, name, texts, true);
 }
 
 void Hdf5Writer::attribute(const std::string& object, const std::string& name, const std::string& text) {
-  const Hdf5Lock lock;
-  const H5Type type = text_type(text.size());
-  const H5Space space(H5Screate(H5S_SCALAR), name);
-  const H5Attribute out(H5Acreate_by_name(handles_->file, object.c_str(), name.c_str(), type, space,
-                                          H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT),
-                        cat(path_, ":", object, " attribute ", name));
-  if (H5Awrite(out, type, packed({text}, text.size()).data()) < 0) fail(name);
+  write_text_attribute(object, name, {text}, false);
 }
 
 void Hdf5Writer::attribute(const std::string& object, const std::string& name, std::int64_t number) {

@@ -41,6 +41,8 @@ class Hdf5Writer {
 
  private:
   struct Handles;
+  void write_text_attribute(const std::string& object, const std::string& name,
+                            const std::vector<std::string>& texts, bool list);
   [[noreturn]] void fail(const std::string& what) const;
   std::string path_, temporary_;
   std::unique_ptr<Handles> handles_;

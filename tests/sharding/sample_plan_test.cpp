@@ -171,7 +171,7 @@ TEST(SamplePlan, TenMillionSamplesStartAtOnce) {
   EXPECT_EQ(plan.batch(2441).front().epoch, 0);
   EXPECT_EQ(plan.batch(2441).back().epoch, 1);
   EXPECT_GT(seen.size(), 16'300U);
-  EXPECT_LT(std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count(), 2.0);
+  EXPECT_LT(std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count(), 10.0);
 }
 
 }  // namespace
