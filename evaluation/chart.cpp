@@ -10,7 +10,7 @@
 namespace entrain::evaluation {
 namespace {
 
-constexpr double kLeft = 46, kRight = 338, kTop = 16, kBottom = 262, kWidth = 460, kHeight = 322;
+constexpr double kLeft = 46, kRight = 352, kTop = 30, kBottom = 262, kWidth = 460, kHeight = 322;
 constexpr double kLabelGap = 17;  // between the middles of two direct labels
 
 struct Axes {
@@ -22,22 +22,16 @@ struct Axes {
   double y(double value) const { return kBottom - (kBottom - kTop) * (value - y_low) / (y_high - y_low); }
 };
 
-Axes axes_for(const std::vector<ChartCurve>& curves) {
-  double low = 1, high = 0, left = 1, right = 0;
-  for (const auto& curve : curves)
-    for (const auto& p : curve.points) {
-      low = std::min({low, p.y, std::isnan(p.low) ? p.y : p.low});
-      high = std::max({high, p.y, std::isnan(p.high) ? p.y : p.high});
-      left = std::min(left, p.x);
-      right = std::max(right, p.x);
-    }
+Axes axes_for(const std::vector<ChartTick>& ticks, const ChartRange& shown) {
   Axes axes;
-  axes.x_low = std::log(left);
-  axes.x_high = std::log(right);
-  const double range = std::max(high - low, 0.02);
+  const auto [left, right] =
+      std::minmax_element(ticks.begin(), ticks.end(), [](const auto& a, const auto& b) { return a.x < b.x; });
+  axes.x_low = std::log(left->x);
+  axes.x_high = std::log(right->x);
+  const double range = std::max(shown.high - shown.low, 0.02);
   axes.y_step = range > 0.4 ? 0.1 : range > 0.15 ? 0.05 : range > 0.06 ? 0.02 : 0.01;
-  axes.y_low = std::max(0.0, std::floor(low / axes.y_step + 1e-9) * axes.y_step);
-  axes.y_high = std::min(1.0, std::ceil(high / axes.y_step - 1e-9) * axes.y_step);
+  axes.y_low = std::max(0.0, std::floor(shown.low / axes.y_step + 1e-9) * axes.y_step);
+  axes.y_high = std::min(1.0, std::ceil(shown.high / axes.y_step - 1e-9) * axes.y_step);
   if (axes.y_high <= axes.y_low) axes.y_low = axes.y_high - axes.y_step;
   return axes;
 }
@@ -63,14 +57,21 @@ std::string grid(const Axes& axes, const std::vector<ChartTick>& ticks) {
     out += cat("<text class=\"below\" x=\"", n1(x), "\" y=\"", n1(kBottom + 36), "\" text-anchor=\"middle\">",
                escaped(tick.below), "</text>");
   }
-  if (axes.y_low < 0.5 && axes.y_high > 0.5)
-    out += cat("<line class=\"chance\" x1=\"", n1(kLeft), "\" x2=\"", n1(kRight), "\" y1=\"", n1(axes.y(0.5)),
-               "\" y2=\"", n1(axes.y(0.5)), "\"/><text x=\"", n1(kLeft + 4), "\" y=\"", n1(axes.y(0.5) - 4),
-               "\">chance</text>");
+  out += cat("<text class=\"axis\" x=\"", n1(kLeft - 7), "\" y=\"", n1(kTop - 15),
+             "\" text-anchor=\"end\">AUC</text>");
   const double middle = (kLeft + kRight) / 2;
   out += cat("<text class=\"axis\" x=\"", n1(middle), "\" y=\"", n1(kBottom + 55),
              "\" text-anchor=\"middle\">labelled patients used: share, number</text>");
   return out + "</g>";
+}
+
+// Above the bands and below the lines, or nobody could read it.
+std::string chance(const Axes& axes) {
+  if (axes.y_low >= 0.5 || axes.y_high <= 0.5) return "";
+  const double y = axes.y(0.5);
+  return cat("<line class=\"chance\" x1=\"", n1(kLeft), "\" x2=\"", n1(kRight), "\" y1=\"", n1(y), "\" y2=\"",
+             n1(y), "\"/><text class=\"halo\" x=\"", n1(kRight + 9), "\" y=\"", n1(y + 4),
+             "\">chance</text>");
 }
 
 std::string band(const Axes& axes, const ChartCurve& curve) {
@@ -80,7 +81,7 @@ std::string band(const Axes& axes, const ChartCurve& curve) {
     there += cat(n1(axes.x(p.x)), ',', n1(axes.y(p.high)), ' ');
     back = cat(n1(axes.x(p.x)), ',', n1(axes.y(p.low)), ' ', back);
   }
-  return cat("<polygon points=\"", there, back, "\" fill=\"", curve.color, "\" fill-opacity=\"0.13\"/>");
+  return cat("<polygon points=\"", there, back, "\" fill=\"", curve.color, "\" fill-opacity=\"0.14\"/>");
 }
 
 std::string line(const Axes& axes, const ChartCurve& curve) {
@@ -130,13 +131,20 @@ std::string labels(const Axes& axes, const std::vector<ChartCurve>& curves) {
     out += cat("<path d=\"M", n1(axes.x(end.x) + 6), ' ', n1(axes.y(end.y)), "L", n1(kRight), ' ',
                n1(height[i]), "H", n1(kRight + 5), "\" fill=\"none\" stroke=\"", curves[i].color,
                "\" stroke-opacity=\"0.5\"/>");
-    out += cat("<text class=\"label\" x=\"", n1(kRight + 9), "\" y=\"", n1(height[i] + 4), "\" fill=\"",
-               curves[i].color, "\">", escaped(curves[i].label), "</text>");
+    out += cat("<text class=\"label\" x=\"", n1(kRight + 9), "\" y=\"", n1(height[i] + 4),
+               "\" style=\"fill:", curves[i].color, "\">", escaped(curves[i].label), "</text>");
   }
   return out;
 }
 
 }  // namespace
+
+void ChartRange::include(const ChartCurve& curve) {
+  for (const auto& p : curve.points) {
+    low = std::min({low, p.y, std::isnan(p.low) ? p.y : p.low});
+    high = std::max({high, p.y, std::isnan(p.high) ? p.y : p.high});
+  }
+}
 
 std::string escaped(const std::string& text) {
   std::string out;
@@ -151,13 +159,14 @@ std::string escaped(const std::string& text) {
 
 std::string label_efficiency_svg(const std::string& id, const std::string& title,
                                  const std::string& description, const std::vector<ChartCurve>& curves,
-                                 const std::vector<ChartTick>& ticks) {
-  const Axes axes = axes_for(curves);
+                                 const std::vector<ChartTick>& ticks, const ChartRange& range) {
+  const Axes axes = axes_for(ticks, range);
   std::string out = cat("<svg viewBox=\"0 0 ", n1(kWidth), ' ', n1(kHeight),
                         "\" role=\"img\" aria-labelledby=\"", id, "-t ", id, "-d\"><title id=\"", id, "-t\">",
                         escaped(title), "</title><desc id=\"", id, "-d\">", escaped(description), "</desc>");
   out += grid(axes, ticks);
   for (const auto& curve : curves) out += band(axes, curve);
+  out += chance(axes);
   for (const auto& curve : curves) out += line(axes, curve);
   return out + labels(axes, curves) + "</svg>";
 }

@@ -18,12 +18,18 @@ struct ChartTick {
   std::string text, below;  ///< "1 %", "23"
 };
 
+/// What the y axis must show, so that charts beside each other can share it.
+struct ChartRange {
+  double low = 1, high = 0;
+  void include(const ChartCurve& curve);
+};
+
 /// A label-efficiency curve as one <svg> element without script: log x axis with ticks where there are points,
 /// bands, direct labels that do not overlap, <title> and <desc>. Its view box is 460 wide, made to be shown at 320 to
 /// 560 pixels. `id` must be unique in the page; texts are escaped here.
 std::string label_efficiency_svg(const std::string& id, const std::string& title,
                                  const std::string& description, const std::vector<ChartCurve>& curves,
-                                 const std::vector<ChartTick>& ticks);
+                                 const std::vector<ChartTick>& ticks, const ChartRange& range);
 
 std::string escaped(const std::string& text);  ///< for HTML and SVG
 

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <fstream>
 #include <limits>
+#include <set>
 #include <tuple>
 
 #include "configs/cat.hpp"
@@ -84,18 +85,22 @@ auto place(const Result& r) { return std::tie(r.corpus, r.mode, r.init, r.fracti
 
 std::vector<Result> read_results(const std::vector<std::string>& dirs) {
   std::vector<Result> results;
-  for (const auto& given : dirs) {
-    const std::string dir = fs::path(given + "/").lexically_normal().parent_path();
+  for (std::size_t given = 0; given < dirs.size(); ++given) {
+    const std::string dir = fs::path(dirs[given] + "/").lexically_normal().parent_path();
     if (!fs::is_directory(dir)) throw DataError(cat(dir, ": no such folder"));
     if (fs::exists(dir + "/metrics.json")) {
       results.push_back(result_of(dir, read_json(dir + "/metrics.json")));
+      results.back().given = given;
       continue;
     }
     const std::size_t before = results.size();
     search(dir, 4, results);
+    for (std::size_t i = before; i < results.size(); ++i) results[i].given = given;
     if (results.size() == before)
       throw DataError(cat(dir, ": no metrics.json of an evaluate run in it or below"));
   }
+  std::set<std::string> seen;  // a folder may be named twice, or lie in another that is named
+  std::erase_if(results, [&](const Result& r) { return !seen.insert(fs::canonical(r.dir)).second; });
   std::sort(results.begin(), results.end(),
             [](const Result& a, const Result& b) { return place(a) < place(b); });
   const auto twice = std::adjacent_find(

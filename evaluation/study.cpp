@@ -131,6 +131,13 @@ Study make_study(std::vector<Result> results) {
     corpus.arms = arms_of(rows);
     study.corpora.push_back(std::move(corpus));
   }
+  const auto named = [&](const CorpusStudy& corpus) {
+    std::size_t first = study.results.size();
+    for (const Result* r : by_corpus[corpus.name]) first = std::min(first, r->given);
+    return first;
+  };
+  std::stable_sort(study.corpora.begin(), study.corpora.end(),
+                   [&](const CorpusStudy& a, const CorpusStudy& b) { return named(a) < named(b); });
   return study;
 }
 

@@ -10,6 +10,7 @@ namespace entrain::evaluation {
 
 /// One evaluate run: the metrics.json of its folder.
 struct Result {
+  std::size_t given = 0;                ///< number of the folder named on the command line it was found in
   std::string dir, corpus, mode, init;  ///< mode: linear | full; init: scratch | pretrained
   double fraction = 1;                  ///< of the training patients
   std::int64_t repeat = 0, n = 0, groups = 0, positives = -1, train_groups = -1,
@@ -44,7 +45,7 @@ struct CorpusStudy {
 };
 
 struct Study {
-  std::vector<CorpusStudy> corpora;
+  std::vector<CorpusStudy> corpora;   ///< in the order in which their folders were named
   std::vector<double> fractions;      ///< all, ascending
   std::vector<Result> results;        ///< all, sorted
   std::vector<std::string> left_out;  ///< why a result has no place in the curves
@@ -70,6 +71,8 @@ std::vector<Result> read_results(const std::vector<std::string>& dirs);
 Study make_study(std::vector<Result> results);
 std::vector<Comparison> compare(const CorpusStudy& corpus);
 
+/// "better in 3 of 3 draws, more than the spread over draws, 0.012; from scratch that takes 10 %".
+std::string finding(const Comparison& c);
 /// "1 % of the labels (23 patients): pretrained 0.953 beats scratch 0.928 by 0.025 ...".
 std::string sentence(const Comparison& c);
 std::string percent(double fraction);             ///< "0.5 %"

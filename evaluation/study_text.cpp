@@ -49,28 +49,34 @@ nlohmann::json comparison_json(const Comparison& c) {
 
 }  // namespace
 
+std::string finding(const Comparison& c) {
+  std::string text = c.pairs > 1 ? cat("better in ", c.wins, " of ", c.pairs, " draws; ") : "";
+  if (std::isnan(c.spread)) {
+    text += "one draw each, so how much draws differ is not known";
+  } else {
+    text += cat("the difference is ", std::abs(c.difference) > c.spread ? "larger" : "NOT larger",
+                " than the spread over draws (", fixed(c.spread), ")");
+  }
+  // NaN: no interval, then the mean decides.
+  const auto at_chance = [](const Cell& cell) {
+    return !((std::isnan(cell.low) ? cell.mean : cell.low) > 0.5);
+  };
+  if (at_chance(c.pretrained) && at_chance(c.scratch)) return text + "; neither can be told from chance";
+  if (c.difference <= 0) return text;
+  if (!c.same_from_scratch) return text + "; from scratch no share here reaches it";
+  return text + cat("; from scratch that takes ", percent(*c.same_from_scratch));
+}
+
 std::string sentence(const Comparison& c) {
   const std::string patients =
       c.pretrained.train_groups > 0 ? cat(" (", c.pretrained.train_groups, " patients)") : "";
+  const std::string by = fixed(std::abs(c.difference));
   std::string text = cat(c.mode, ", ", percent(c.fraction), " of the labels", patients, ": pretrained ",
                          fixed(c.pretrained.mean));
-  const std::string by = fixed(std::abs(c.difference));
   text += c.difference > 0   ? cat(" beats scratch ", fixed(c.scratch.mean), " by ", by)
           : c.difference < 0 ? cat(" is below scratch ", fixed(c.scratch.mean), " by ", by)
                              : cat(" equals scratch ", fixed(c.scratch.mean));
-  if (c.pairs > 1) text += cat(" (better in ", c.wins, " of ", c.pairs, " draws)");
-  if (std::isnan(c.spread)) {
-    text += ", one draw each, so how much that varies is not known";
-  } else {
-    text += cat(", ", std::abs(c.difference) > c.spread ? "more" : "NOT more",
-                " than the spread over draws, ", fixed(c.spread));
-  }
-  // NaN: no interval, then the mean decides.
-  const auto at_chance = [](const Cell& cell) { return !((std::isnan(cell.low) ? cell.mean : cell.low) > 0.5); };
-  if (at_chance(c.pretrained) && at_chance(c.scratch)) return text + "; neither can be told from chance";
-  if (c.difference <= 0) return text;
-  if (!c.same_from_scratch) return text + "; from scratch no fraction here reaches it";
-  return text + cat("; from scratch that takes ", percent(*c.same_from_scratch));
+  return text + "; " + finding(c);
 }
 
 std::string terminal_table(const Study& study) {
