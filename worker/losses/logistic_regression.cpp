@@ -53,33 +53,61 @@ at::Tensor hessian_times(const Problem& problem, const at::Tensor& p_NK, const a
   return (pt_NK - p_NK * pt_NK.sum(1, true)).t().mm(problem.x_NE) + problem.penalty_1E * v_KE;
 }
 
-// Solves H d = -g by conjugate gradients until the residual is `tolerance` of |g|. The Hessian is flat along
-// "the same constant on every bias", but the gradient has no part in that direction.
-at::Tensor newton_direction(const Problem& problem, const Point& at_point, double tolerance) {
-  at::Tensor d_KE = at::zeros_like(at_point.w_KE), r_KE = -at_point.gradient_KE, v_KE = r_KE.clone();
+// Lower Cholesky factor of X' diag(c) X + l2, with c_i = sum_k p_ik (1 - p_ik) / (K - 1): one class's block
+// of the Hessian. For two classes it is the Hessian itself where gradients live (weights that sum to zero
+// over classes).
+at::Tensor hessian_factor(const Problem& problem, const at::Tensor& p_NK) {
+  const double others = static_cast<double>(p_NK.size(1) - 1);
+  const at::Tensor c_N1 = (p_NK * (1 - p_NK)).sum(1, true) / others;
+  at::Tensor block_EE = problem.x_NE.t().mm(problem.x_NE * c_N1);
+  block_EE.diagonal().add_(problem.penalty_1E.max() + block_EE.diagonal().max() * 1e-13);
+  return at::linalg_cholesky(block_EE);
+}
+
+// Solves H d = -g by conjugate gradients until the residual is `tolerance` of |g|, and says whether it got
+// there in `max_steps`. `factor_EE` preconditions, if defined. The Hessian is flat along "the same constant
+// on every bias", but the gradient has no part in that direction.
+bool newton_direction(const Problem& problem, const Point& at_point, double tolerance, int max_steps,
+                      const at::Tensor& factor_EE, at::Tensor& d_KE) {
+  const auto precondition = [&](const at::Tensor& r_KE) {
+    return factor_EE.defined() ? at::cholesky_solve(r_KE.t(), factor_EE).t() : r_KE;
+  };
+  at::Tensor r_KE = -at_point.gradient_KE, z_KE = precondition(r_KE), v_KE = z_KE.clone();
   const double start = scalar_product(r_KE, r_KE);
-  double now = start;
-  for (int i = 0; i < 500 && now > tolerance * tolerance * start; ++i) {
+  double rz = scalar_product(r_KE, z_KE);
+  d_KE = at::zeros_like(at_point.w_KE);
+  for (int i = 0; i < max_steps; ++i) {
     const at::Tensor hv_KE = hessian_times(problem, at_point.p_NK, v_KE);
     const double curvature = scalar_product(v_KE, hv_KE);
-    if (!(curvature > 1e-14 * scalar_product(v_KE, v_KE)))
-      break;  // a class without rows: its bias only drifts off
-    d_KE.add_(v_KE, now / curvature);
-    r_KE.sub_(hv_KE, now / curvature);
-    const double before = std::exchange(now, scalar_product(r_KE, r_KE));
-    v_KE = r_KE + v_KE * (now / before);
+    if (!(curvature >
+          1e-14 * scalar_product(v_KE, v_KE))) {  // a class without rows: its bias only drifts off
+      if (i == 0) d_KE = v_KE;
+      return true;
+    }
+    d_KE.add_(v_KE, rz / curvature);
+    r_KE.sub_(hv_KE, rz / curvature);
+    if (scalar_product(r_KE, r_KE) <= tolerance * tolerance * start) return true;
+    z_KE = precondition(r_KE);
+    const double before = std::exchange(rz, scalar_product(r_KE, z_KE));
+    v_KE = z_KE + v_KE * (rz / before);
   }
-  return now < start ? d_KE : r_KE;
+  return false;
 }
 
 at::Tensor minimise(const Problem& problem, double l2) {
   Point now =
       evaluate(problem, at::zeros({problem.onehot_NK.size(1), problem.x_NE.size(1)}, problem.x_NE.options()));
   const double scale = std::max(1.0, std::sqrt(scalar_product(now.gradient_KE, now.gradient_KE)));
+  bool hard = false;
   for (int step = 0; step < 200; ++step) {
     const double slope_norm = std::sqrt(scalar_product(now.gradient_KE, now.gradient_KE));
     if (slope_norm <= 1e-9 * scale) return now.w_KE;
-    const at::Tensor d_KE = newton_direction(problem, now, std::min(0.1, std::sqrt(slope_norm / scale)));
+    const double tolerance = std::min(0.1, std::sqrt(slope_norm / scale));
+    // Plain conjugate gradients are cheapest while the problem is well conditioned. With a weak penalty and
+    // many features it is not: then each step is worth a factorisation.
+    at::Tensor d_KE;
+    if (!hard) hard = !newton_direction(problem, now, tolerance, 60, {}, d_KE);
+    if (hard) newton_direction(problem, now, tolerance, 500, hessian_factor(problem, now.p_NK), d_KE);
     const double slope = scalar_product(now.gradient_KE, d_KE);
     double length = 1;
     Point next = evaluate(problem, now.w_KE + d_KE);

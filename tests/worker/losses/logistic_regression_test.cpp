@@ -76,6 +76,33 @@ TEST_F(LogisticRegression, ConvergesWhereTheDataAreSeparable) {
   }
 }
 
+// Strongly correlated features and a weak penalty: plain conjugate gradients do not get there, the factorised
+// Hessian has to. At the optimum the gradient of the penalised loss on standardised features vanishes.
+TEST_F(LogisticRegression, ConvergesWhereFeaturesAreNearlyCollinear) {
+  Draws draws(4, Purpose::kInit, 0);
+  const auto uniform = [&](std::int64_t rows, std::int64_t columns) {
+    at::Tensor t = at::empty({rows, columns}, at::kDouble);
+    for (std::int64_t i = 0; i < t.numel(); ++i) t.mutable_data_ptr<double>()[i] = draws.uniform(-1, 1);
+    return t;
+  };
+  const at::Tensor scales = at::pow(10.0, -at::arange(80, at::kDouble) / 20.0);
+  const at::Tensor features = (uniform(500, 80) * scales).mm(uniform(80, 80));
+  const at::Tensor labels = (uniform(500, 3) + 0.5 * features.narrow(1, 0, 3)).argmax(1);
+  for (const std::int64_t classes : {2, 3}) {
+    const at::Tensor y = labels.clamp_max(classes - 1);
+    const double l2 = 1e-3;
+    const auto fit = logistic_regression(features, y, classes, l2);
+    const at::Tensor centred = features - features.mean(0, true),
+                     spread = centred.square().mean(0, true).sqrt();
+    const at::Tensor residual =
+        at::softmax(features.mm(fit.weight_KF.t()) + fit.bias_K, 1) - at::one_hot(y, classes);
+    const at::Tensor gradient = residual.t().mm(centred / spread) + l2 * fit.weight_KF * spread;
+    ASSERT_GT((fit.weight_KF * spread).abs().max().item<double>(), 1);
+    EXPECT_LT(gradient.abs().max().item<double>(), 1e-6) << classes;
+    EXPECT_LT(residual.sum(0).abs().max().item<double>(), 1e-6) << classes;
+  }
+}
+
 TEST_F(LogisticRegression, BadTrainingSetsAreNamed) {
   const at::Tensor features = at::ones({4, 2});
   EXPECT_THROW(logistic_regression(features, at::zeros({4}, at::kLong), 2, 1), DataError);
