@@ -36,30 +36,27 @@ std::vector<char> wanted_splits(const DataSection& data, const CorpusTables& t) 
   return wanted;
 }
 
-void add_texts(Sha256& sha, std::string_view name, const TextColumn& column,
-               std::span<const std::int64_t> rows) {
+void add_texts(Sha256& sha, std::string_view name, const TextColumn& column) {
   if (!column.present()) return;
-  sha.add(cat("\n", name, " "));
-  for (const auto row : rows) {
-    sha.add(column.text(row));
-    sha.add(std::string_view("\0", 1));
-  }
+  std::string texts = cat("\n", name, " ");
+  for (const auto& text : column.texts()) texts.append(text) += '\0';
+  sha.add(texts);
+  sha.add(std::as_bytes(std::span(column.indices())));
 }
 
 std::string digest_of(const CorpusTables& t, std::span<const std::int64_t> rows) {
   Sha256 sha;
   sha.add("entrain corpus 1\n");
   for (const auto& file : t.file_digests) sha.add(file);
-  sha.add("\nrows ");
-  sha.add(std::as_bytes(rows));
-  add_texts(sha, "group", t.groups, rows);
-  add_texts(sha, "split", t.splits, rows);
-  add_texts(sha, "site", t.sites, rows);
+  add_texts(sha, "group", t.groups);
+  add_texts(sha, "split", t.splits);
+  add_texts(sha, "site", t.sites);
   if (!t.labels.empty()) {
     sha.add(cat("\nlabel ", join(t.class_names), " "));
-    for (const auto row : rows)
-      sha.add(std::as_bytes(std::span(&t.labels[static_cast<std::size_t>(row)], 1)));
+    sha.add(std::as_bytes(std::span(t.labels)));
   }
+  sha.add("\nrows ");
+  sha.add(std::as_bytes(rows));
   return sha.hex();
 }
 }  // namespace

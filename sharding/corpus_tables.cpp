@@ -138,6 +138,8 @@ void refuse_straddling_groups(const CorpusTables& t) {
 }  // namespace
 
 void TextColumn::append(std::string_view text) {
+  // Rows of one patient or split stand together in most files; no need to look those up again.
+  if (!index_.empty() && texts_[index_.back()] == text) return index_.push_back(index_.back());
   auto at = number_.find(text);
   if (at == number_.end()) {
     at = number_.emplace(std::string(text), static_cast<std::uint32_t>(texts_.size())).first;

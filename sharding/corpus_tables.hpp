@@ -15,6 +15,7 @@ class TextColumn {
  public:
   bool present() const { return !index_.empty(); }
   const std::string& text(std::int64_t row) const { return texts_[index_[static_cast<std::size_t>(row)]]; }
+  const std::vector<std::uint32_t>& indices() const { return index_; }
   std::uint32_t index(std::int64_t row) const { return index_[static_cast<std::size_t>(row)]; }
   const std::vector<std::string>& texts() const { return texts_; }  ///< in order of first appearance
   std::int64_t size() const { return static_cast<std::int64_t>(index_.size()); }
