@@ -46,6 +46,7 @@ CASES = {
     "begin after end": one(e=entry("F32", [2], 8, 0)),
     "unknown dtype": one(e=entry("F31", [2], 0, 8)),
     "shape overflows": one(e=entry("F32", [2**40, 2**40], 0, 8)),
+    "shape overflows to zero": one(e=entry("U8", [2**62, 4], 0, 0), data=b""),
     "shape above 63 bits": one(e=entry("F32", [2**63, 0], 0, 0), data=b""),
     "negative extent": one(e=entry("F32", [-2], 0, 8)),
     "fraction in shape": one(e='{"dtype":"F32","shape":[2.0],"data_offsets":[0,8]}'),
