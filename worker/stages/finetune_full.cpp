@@ -15,6 +15,7 @@
 #include "sharding/loader.hpp"
 #include "worker/optim/optimizer.hpp"
 #include "worker/stages/lane_views.hpp"
+#include "worker/stages/linear_probe.hpp"
 #include "worker/stages/supervised_step.hpp"
 #include "worker/stages/together.hpp"
 
@@ -120,14 +121,23 @@ std::string train(Training& t, double lr) {
   return "";
 }
 
+// The classifier begins as the linear probe of the encoder it stands on: from zero or at random, its first gradients
+// would pull the pretrained features apart (Kumar et al. 2022, arXiv:2202.10054). The same for an encoder from scratch.
+void begin_at_probe(Training& t) {
+  Selection probe(t.s.sets.val, true);
+  linear_probe(t.stage, t.s, probe);
+  if (!probe.empty()) t.start_P.copy_(probe.best_parameters());
+}
+
 }  // namespace
 
 void finetune_full(Stage& stage, FinetuneSetup& s, Selection& selection) {
   const RunConfig& config = stage.config();
   std::optional<Training> made;
+  bool has_classifier = false;
   together(stage.comm, [&] {
-    if (load_start_classifier(s.start, s.class_names(), s.network))
-      log(Level::kInfo, "goes on with the classifier of the earlier fine-tuning");
+    has_classifier = load_start_classifier(s.start, s.class_names(), s.network);
+    if (has_classifier) log(Level::kInfo, "goes on with the classifier of the earlier fine-tuning");
     if (stage.comm.size() > config.batch.lanes)
       throw LaunchError(cat("started on ", stage.comm.size(), " ranks, but batch.lanes is ",
                             config.batch.lanes, ": at most one rank per lane. Start at most ",
@@ -138,6 +148,7 @@ void finetune_full(Stage& stage, FinetuneSetup& s, Selection& selection) {
       throw ConfigError("neither train.steps nor train.epochs is set: how long shall it train?");
   });
   Training& t = *made;
+  if (!has_classifier) begin_at_probe(t);
   if (t.batch.lane_images != config.batch.lane_images || t.batch.copies > 1)
     log(Level::kInfo, cat("only ", s.sets.train.size(), " training images: batches of ",
                           t.layout.global_batch(), " = ", t.layout.lanes, " lanes x ", t.batch.lane_images,
