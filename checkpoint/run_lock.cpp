@@ -41,14 +41,17 @@ std::string read_all(const std::string& path) {
   return {std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
 }
 
-// When the kernel started a process, in ticks since boot (field 22 of /proc/PID/stat); -1: gone.
+// When the kernel started a process, in ticks since boot (field 22 of /proc/PID/stat); -1: gone, or dead and only
+// waiting for its parent to notice (state Z), which may take long where mpirun died first.
 long long start_ticks(long pid) {
   const std::string stat = read_all(cat("/proc/", pid, "/stat"));
   const auto name_end = stat.rfind(')');
   if (name_end == stat.npos) return -1;
   std::istringstream fields(stat.substr(name_end + 1));
-  std::string field;
-  for (int i = 3; i <= 22; ++i) fields >> field;
+  std::string state, field;
+  fields >> state;
+  if (state == "Z" || state == "X") return -1;
+  for (int i = 4; i <= 22; ++i) fields >> field;
   return fields ? std::stoll(field) : -1;
 }
 
@@ -65,7 +68,7 @@ bool holder_is_gone(const nlohmann::json& holder) {
   const long pid = holder.value("pid", 0L);
   if (pid <= 0 || (::kill(static_cast<pid_t>(pid), 0) != 0 && errno == ESRCH)) return true;
   const long long then = holder.value("start_ticks", -1LL), now = start_ticks(pid);
-  return then >= 0 && now >= 0 && then != now;
+  return now < 0 || (then >= 0 && then != now);
 }
 
 // Two starters that both find a stale lock must not both remove it, one of them removing the other's new

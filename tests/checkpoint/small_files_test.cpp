@@ -1,9 +1,13 @@
+#include <fcntl.h>
 #include <gmock/gmock.h>
+#include <sys/file.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cmath>
 #include <filesystem>
+#include <thread>
 
 #include "checkpoint/atomic_file.hpp"
 #include "checkpoint/jsonl.hpp"
@@ -115,6 +119,23 @@ TEST(RunLock, OfADeadProcessIsTakenOver) {
   EXPECT_THAT(read_file(run / "run.lock"), HasSubstr(std::to_string(::getpid())));
 }
 
+TEST(RunLock, OfADeadProcessWhoseParentHasNotNoticedIsTakenOver) {
+  const TemporaryFolder run;
+  const pid_t child = ::fork();
+  if (child == 0) {
+    new RunLock(run.path());
+    ::_exit(0);
+  }
+  siginfo_t dead{};
+  ASSERT_EQ(::waitid(P_PID, static_cast<id_t>(child), &dead, WEXITED | WNOWAIT), 0);  // and leave it a zombie
+  ASSERT_EQ(::kill(child, 0), 0) << "no zombie, no test";
+  {
+    const RunLock lock(run.path());
+    EXPECT_THAT(read_file(run / "run.lock"), HasSubstr(std::to_string(::getpid())));
+  }
+  ::waitpid(child, nullptr, 0);
+}
+
 TEST(RunLock, APidThatWasUsedAgainIsStaleButAnotherHostIsNot) {
   const TemporaryFolder run;
   std::string text;
@@ -175,6 +196,22 @@ int winners(int starters) {
 
 TEST(RunLock, OfManyStartersOneWins) {
   for (int round = 0; round < 60; ++round) ASSERT_EQ(winners(6), 1) << "round " << round;
+}
+
+TEST(RunLock, LooksAndTakesUnderOneGuard) {  // the race above is too short to be met every time without it
+  const TemporaryFolder run;
+  const int folder = ::open(run.path().c_str(), O_RDONLY | O_DIRECTORY);
+  ASSERT_EQ(::flock(folder, LOCK_EX), 0);
+  std::atomic<bool> taken = false;
+  std::thread starter([&] {
+    const RunLock lock(run.path());
+    taken = true;
+  });
+  ::usleep(100'000);
+  EXPECT_FALSE(taken);
+  ::close(folder);
+  starter.join();
+  EXPECT_TRUE(taken);
 }
 
 TEST(RunLock, AFolderThatCannotBeMadeIsACheckpointError) {
