@@ -55,7 +55,7 @@ std::string joined(const nlohmann::json& names) {
 // The data config that timm ships with weights, and where they come from. Text only: the format's rule.
 checkpoint::Metadata metadata_of(const checkpoint::Found& found, const checkpoint::CheckpointReader& reader,
                                  const Options& o) {
-  const auto& facts = found.manifest.at("facts");
+  const auto& facts = found.manifest;
   const std::string channels = facts.at("in_channels").dump(),
                     side = facts.at("config").at("views.crop_pixels");
   const std::string mean = channels == "1" ? "0.5" : "0.5,0.5,0.5";

@@ -72,6 +72,19 @@ TEST(Finetune, TheBestOnValidationWins) {
   EXPECT_EQ(metrics.at("validation").at("auc"), best.at("auc"));
 }
 
+TEST(Finetune, EveryRateBeginsAtTheSameStart) {
+  const SmallStudy study;
+  const auto trials = [&](const std::string& run, const std::string& grid) {
+    EXPECT_EQ(study.run(finetune, study.config(run, {"finetune.eval_every=1", "finetune.lr=" + grid})), 0);
+    return study.metrics(run).at("trials");
+  };
+  const auto both = trials("both", "0.05,0.01"), alone = trials("alone", "0.01");
+  ASSERT_EQ(both.size(), 4U);
+  EXPECT_EQ(both.at(2), alone.at(0));
+  EXPECT_EQ(both.at(3), alone.at(1));
+  EXPECT_NE(both.at(1).at("loss"), alone.at(1).at("loss")) << "rates that do the same would prove nothing";
+}
+
 TEST(Finetune, TestRowsChangeNothingAndValidationRowsDo) {
   const SmallStudy study;
   write_corpus(study / "test.h5", {.redraw_split = "test"});
@@ -217,10 +230,12 @@ TEST(Finetune, ADivergingRateIsWrittenDownAndAnotherWins) {
   auto both = grid, bad = grid;
   both.push_back("finetune.lr=1e-5,1e6");
   bad.push_back("finetune.lr=1e6");
+  bad[1] = "finetune.eval_every=1";  // looks that were fine do not save it
   ASSERT_EQ(study.run(finetune, study.config("both", both), 2), 0);
   EXPECT_EQ(study.metrics("both").at("chosen").at("lr"), 1e-5);
   EXPECT_TRUE(study.metrics("both").at("trials").back().contains("failed"));
-  EXPECT_THAT(study.refusal(finetune, study.config("bad", bad), 2), StartsWith("90 "));
+  EXPECT_THAT(study.refusal(finetune, study.config("bad", bad), 2),
+              AllOf(StartsWith("90 "), HasSubstr("norm of the gradient"), HasSubstr("finetune.lr")));
   EXPECT_FALSE(std::filesystem::exists((study / "bad") + "/metrics.json"));
 }
 
