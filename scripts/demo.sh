@@ -27,8 +27,8 @@ evaluated=()
 for init in pretrained scratch; do
   from=$out/pretrain
   [[ $init == scratch ]] && from=scratch
-  for fraction in 0.05 0.2 1; do
-    for repeat in 0 1 2; do
+  for fraction in 0.1 0.3 1; do
+    for repeat in 0 1; do
       run=$out/$init-$fraction-$repeat
       "${on_two_ranks[@]}" entrain finetune configs/finetune_demo.yaml run.dir="$run" init.from="$from" data.files="$out/demo.h5" \
         finetune.mode=linear finetune.label_fraction=$fraction finetune.repeat=$repeat >"$run.log" 2>&1 || { cat "$run.log" >&2; exit 1; }
