@@ -35,7 +35,7 @@ def entrain(ranks, numerics):
     run = work / f"run-{ranks}-{numerics}"
     shutil.rmtree(run, ignore_errors=True)
     done = subprocess.run(
-        ["mpirun", "-n", str(ranks), "--oversubscribe", "entrain", "pretrain", "configs/pretrain_r50.yaml", f"run.dir={run}",
+        ["mpirun", "-n", str(ranks), "--bind-to", "none", "--oversubscribe", "entrain", "pretrain", "configs/pretrain_r50.yaml", f"run.dir={run}",
          f"data.files={work}/noise.h5", f"model.name=bit_{a.model}", f"views.crop_pixels={a.px}", f"train.steps={a.warm + a.steps}",
          f"batch.lanes={a.lanes}", f"batch.lane_images={a.pairs // a.lanes}", "checkpoint.every=1000000steps", f"run.numerics={numerics}"],
         env=env, capture_output=True, text=True)

@@ -1,12 +1,13 @@
 // entrain-worker: the program of one rank. `entrain COMMAND ...` hands the computing commands over to it, so
 // `mpirun -n 4 entrain pretrain run.yaml` starts four of these.
 #include <malloc.h>
+#include <sched.h>
+#include <unistd.h>
 
 #include <climits>
 #include <cstdlib>
 #include <iostream>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "configs/cat.hpp"
@@ -44,9 +45,16 @@ bool is_first_process() {
   return true;
 }
 
+// Cores of this node over ranks of this node, but no more than the launcher bound this rank to: mpirun -n 1 and -n 2
+// bind to one core each unless told otherwise.
 int lane_threads(const RunConfig& config, const MpiCollectives& comm) {
   if (config.run.threads > 0) return static_cast<int>(config.run.threads);
-  return std::max(1, static_cast<int>(std::thread::hardware_concurrency()) / comm.local_size());
+  const int share = std::max(1, static_cast<int>(::sysconf(_SC_NPROCESSORS_ONLN)) / comm.local_size());
+  cpu_set_t mine;
+  if (::sched_getaffinity(0, sizeof mine, &mine) != 0 || CPU_COUNT(&mine) >= share) return share;
+  log(Level::kWarning, cat("the launcher bound this rank to ", CPU_COUNT(&mine), " of the ", share,
+                           " cores that are its share; mpirun --bind-to none gives it all of them"));
+  return CPU_COUNT(&mine);
 }
 
 int run_stage(const StageCommand& command, const ResolvedConfig& resolved) {

@@ -102,7 +102,7 @@ TEST(FrontDoor, MissingDataIs65) {
 }
 
 TEST(FrontDoor, PlanNeedsNoFilesWithSamples) {
-  const Ran ran = run("entrain plan" + kDemo + "--samples 10000000 --throughput 1000 --json");
+  const Ran ran = run("entrain plan" + kDemo + "train.epochs=10 --samples 10000000 --throughput 1000 --json");
   EXPECT_EQ(ran.code, 0);
   const auto json = nlohmann::json::parse(ran.output);
   EXPECT_EQ(json.at("images"), 10'000'000);
