@@ -5,7 +5,7 @@
 namespace entrain {
 namespace {
 
-// What suits which kind of image (DATA.md 6.6 of the design notes has the sources). Every number is a
+// What suits which kind of image; sources stand beside the numbers. Every number is a
 // starting point for one's own data, not a finding of a paper unless it says so.
 const std::map<std::string, std::vector<PresetValue>>& all_presets() {
   static const std::map<std::string, std::vector<PresetValue>> presets{

@@ -13,7 +13,7 @@ struct ViewCost {
   std::int64_t kept_elements = 0;  ///< floats that the backward pass needs to find again
 };
 
-/// For square views of `pixels`. Agrees with TRAINING.md 1.2: R50x1 at 224 has 9.007 M norm elements, 11.11 M conv
+/// For square views of `pixels`. Known values: R50x1 at 224 has 9.007 M norm elements, 11.11 M conv
 /// elements, 4.087 GMAC.
 ViewCost view_cost(const BitArchitecture& arch, std::int64_t pixels);
 

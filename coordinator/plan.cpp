@@ -27,7 +27,7 @@ std::int64_t count(const std::vector<TensorSpec>& tensors) {
 
 std::int64_t optimizer_copies(const OptimSection& optim) { return optim.name == "adamw" ? 2 : 1; }
 
-// TRAINING.md 1.2 and 4.4, for the loop as it stands in worker/stages/pretrain.cpp: the graphs of all lanes of a
+// For the loop as it stands in worker/stages/pretrain.cpp: the graphs of all lanes of a
 // rank live until their backward, and each lane owns one flat gradient, which the tree then sums into.
 RankPlan rank_plan(const RunConfig& config, const Plan& plan, const ViewCost& cost, std::int64_t ranks) {
   RankPlan r;

@@ -12,7 +12,7 @@
 #include "configs/error.hpp"
 #include "configs/philox.hpp"
 
-// EVALUATION.md 3.2. A stratum is the set of labels of a group; groups of sets that fewer than ten groups
+// A stratum is the set of labels of a group; groups of sets that fewer than ten groups
 // have are pooled by the size of the set. Inside a stratum groups are ordered by a keyed draw and spread
 // evenly over [0, 1), with a random offset, so that small strata do not always come first; then all strata
 // are merged.

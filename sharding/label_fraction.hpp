@@ -5,7 +5,7 @@
 
 namespace entrain::sharding {
 
-/// The samples whose groups are in S_{p,k} of EVALUATION.md 3.2, ascending: the nested, stratified, seeded
+/// The samples whose groups are in S_{p,k}, the share p of draw k, ascending: the nested, stratified, seeded
 /// draw of a fraction p of the groups in repeat k.
 ///   group_hashes, labels   one per sample; samples with label < 0 take no part
 ///   fraction               p in [0, 1]; 0 gives none; anything else at least one group of every class that

@@ -28,7 +28,7 @@ class GroupUnions {
 
 /// The split of a set of groups: a keyed draw of (seed, hash of its name) against the shares. A pure function of
 /// the name: adding data never moves a group. Classes are balanced in expectation, not exactly; exact strata would
-/// have to move groups when data are added (DATA.md 8.6), so the realised table is printed.
+/// have to move groups when data are added, so the realised table is printed.
 const char* split_of(const std::string& group_set, const SplitShares& shares, std::uint64_t seed);
 
 }  // namespace entrain::sharding

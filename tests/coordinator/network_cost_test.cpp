@@ -9,7 +9,7 @@ ViewCost cost(const std::string& name, std::int64_t pixels) {
   return view_cost(bit_architecture(name, 3), pixels);
 }
 
-// TRAINING.md 1.2, counted there by a script that shares nothing with this code.
+// Counted by a script that shares nothing with this code.
 TEST(NetworkCost, AgreesWithTheTableOfTheDesign) {
   EXPECT_NEAR(static_cast<double>(cost("bit_r50x1", 224).macs), 4.087e9, 0.0005e9);
   EXPECT_NEAR(static_cast<double>(cost("bit_r152x2", 224).macs), 45.81e9, 0.005e9);

@@ -46,7 +46,7 @@ TEST(Schedule, SimclrHasTheIntegersAndValuesOfTheReleasedCode) {
   EXPECT_GT(compared, 20);
 }
 
-// The numbers of TRAINING.md 2.5, as written there.
+// Numbers worked out by hand from google-research/simclr model_util.py.
 TEST(Schedule, SimclrAtFiftyThousandImages) {
   TrainSection train;
   train.epochs = 100;

@@ -1,4 +1,4 @@
-// EVALUATION.md 3.2.
+// Nested, stratified draws of patients.
 #include "sharding/label_fraction.hpp"
 
 #include <gtest/gtest.h>

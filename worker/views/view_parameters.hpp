@@ -41,7 +41,7 @@ struct ViewParameters {
 ///   sample   number of the image in its corpus
 ///   view     0 or 1 of a pair; any number for a contact sheet
 /// Crop rules: torchvision 0.28 RandomResizedCrop.get_params; google: TensorFlow's
-/// sample_distorted_bounding_box as called by google-research/simclr data_util.py (DATA.md 6.1).
+/// sample_distorted_bounding_box as called by google-research/simclr data_util.py.
 ViewParameters draw_view(const ViewSection& section, const sharding::ImageShape& shape, std::uint64_t seed,
                          std::int64_t epoch, std::uint64_t sample, int view);
 

@@ -114,7 +114,7 @@ CropStatistics crop_statistics(const ViewSection& section) {
   return s;
 }
 
-// Figures of DATA.md 6.1, simulated there with other programs; the standard error here is 0.0013.
+// Figures of a simulation of both rules in another program; the standard error here is 0.0013.
 TEST(DrawView, TorchvisionsCropsHaveTheKnownAreas) {
   const CropStatistics s = crop_statistics(ViewSection{});
   EXPECT_NEAR(s.mean_area, 0.480, 0.005);
