@@ -33,12 +33,12 @@ void require_finite(double loss, double gradient_norm, std::int64_t step) {
 }
 
 // A commit that fails between two others costs nothing yet: say so and train on; the last one must succeed.
-void commit_or_warn(PretrainSetup& s) {
+void commit_or_warn(PretrainSetup& s, bool leads) {
   try {
     s.committer.commit(s.step, s.tensors(), s.facts());
   } catch (const Error& e) {
     if (e.code() != ExitCode::kCheckpoint) throw;
-    log(Level::kWarning, cat(e.what(), "; training goes on, the next commit tries again"));
+    if (leads) log(Level::kWarning, cat(e.what(), "; training goes on, the next commit tries again"));
   }
 }
 
@@ -78,7 +78,7 @@ int pretrain(Stage& stage) {
     if (wish == kStop || last) {
       s.committer.commit(s.step, s.tensors(), s.facts());
     } else if (wish == kCommit) {
-      commit_or_warn(s);
+      commit_or_warn(s, stage.leads());
     }
     if (wish == kStop && !last) {
       training.stopped(stop_here ? signal_name(stop_signal()) : "a signal on another rank");
