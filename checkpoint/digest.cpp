@@ -1,7 +1,6 @@
 #include "checkpoint/digest.hpp"
 
 #include <fcntl.h>
-#include <openssl/evp.h>
 #include <unistd.h>
 #include <xxhash.h>
 
@@ -27,27 +26,13 @@ std::string hex_of(const unsigned char* bytes, std::size_t count) {
   return text;
 }
 
-EVP_MD_CTX* evp(const std::shared_ptr<void>& context) { return static_cast<EVP_MD_CTX*>(context.get()); }
 XXH3_state_t* xxh(const std::shared_ptr<void>& state) { return static_cast<XXH3_state_t*>(state.get()); }
 
 }  // namespace
 
-Sha256::Sha256() : context_(EVP_MD_CTX_new(), [](void* c) { EVP_MD_CTX_free(static_cast<EVP_MD_CTX*>(c)); }) {
-  if (!context_ || EVP_DigestInit_ex(evp(context_), EVP_sha256(), nullptr) != 1) throw std::bad_alloc();
-}
-
-void Sha256::add(const void* data, std::size_t bytes) { EVP_DigestUpdate(evp(context_), data, bytes); }
-
-std::string Sha256::hex() {
-  unsigned char digest[EVP_MAX_MD_SIZE];
-  unsigned length = 0;
-  EVP_DigestFinal_ex(evp(context_), digest, &length);
-  return hex_of(digest, length);
-}
-
 std::string sha256_of(const std::string& text) {
   Sha256 sha;
-  sha.add(text.data(), text.size());
+  sha.add(text);
   return sha.hex();
 }
 
@@ -58,7 +43,7 @@ FileDigester::FileDigester()
 }
 
 void FileDigester::add(const void* data, std::size_t bytes) {
-  sha_.add(data, bytes);
+  sha_.add({static_cast<const std::byte*>(data), bytes});
   digest_.bytes += bytes;
   for (const auto* at = static_cast<const char*>(data); bytes > 0;) {
     const std::size_t part = std::min(bytes, kBlockBytes - in_block_);

@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "configs/sha256.hpp"
+
 namespace entrain::checkpoint {
 
 /// What a manifest knows of a file: SHA-256 says that it is broken, XXH3-128 of each 4 MiB says where.
@@ -16,16 +18,6 @@ struct FileDigest {
       blocks;  ///< XXH3-128 of each block of kBlockBytes, 32 hex digits (canonical order)
 };
 
-/// SHA-256 of bytes that come in pieces.
-class Sha256 {
- public:
-  Sha256();
-  void add(const void* data, std::size_t bytes);
-  std::string hex();  ///< ends it
-
- private:
-  std::shared_ptr<void> context_;  ///< OpenSSL's EVP_MD_CTX
-};
 std::string sha256_of(const std::string& text);
 
 /// Both digests of a file whose bytes come in order.

@@ -54,7 +54,7 @@ std::string weights_digest(const CheckpointReader& checkpoint) {
   for (const auto& name : checkpoint.names()) {
     if (name.rfind("optim.", 0) == 0 || name.rfind("lineage.", 0) == 0) continue;
     const TensorView& tensor = checkpoint.view(name);
-    sha.add(tensor.data, tensor.bytes());
+    sha.add({tensor.data, tensor.bytes()});
   }
   return sha.hex();
 }

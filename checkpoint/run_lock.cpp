@@ -17,6 +17,7 @@
 #include "checkpoint/file_system.hpp"
 #include "configs/cat.hpp"
 #include "configs/error.hpp"
+#include "configs/log.hpp"
 
 namespace entrain::checkpoint {
 namespace {
@@ -25,15 +26,6 @@ std::string host_name() {
   char name[HOST_NAME_MAX + 1] = {};
   ::gethostname(name, sizeof name - 1);
   return name;
-}
-
-std::string utc_now() {
-  const std::time_t now = std::time(nullptr);
-  std::tm utc{};
-  gmtime_r(&now, &utc);
-  char text[32];
-  std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &utc);
-  return text;
 }
 
 std::string read_all(const std::string& path) {

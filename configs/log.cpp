@@ -22,15 +22,6 @@ LogContext context;
 std::string status;  // what stands in the last line of the terminal
 std::atomic<std::int64_t> current_step{-1};
 
-std::string utc_now() {
-  const std::time_t now = std::time(nullptr);
-  std::tm utc{};
-  gmtime_r(&now, &utc);
-  char text[32];
-  std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &utc);
-  return text;
-}
-
 bool dumb_terminal() {
   const char* term = std::getenv("TERM");
   return term == nullptr || std::string_view(term) == "dumb" || std::string_view(term).empty();
@@ -62,6 +53,15 @@ std::string label(Level level) {
 }
 
 }  // namespace
+
+std::string utc_now() {
+  const std::time_t now = std::time(nullptr);
+  std::tm utc{};
+  gmtime_r(&now, &utc);
+  char text[32];
+  std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &utc);
+  return text;
+}
 
 void set_log_context(LogContext c) {
   const std::lock_guard lock(mutex);

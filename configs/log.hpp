@@ -1,5 +1,6 @@
 #pragma once
 #include <cstdint>
+#include <string>
 #include <string_view>
 
 namespace entrain {
@@ -15,6 +16,9 @@ struct LogContext {
 void set_log_context(LogContext context);
 /// The step that later lines carry; -1: none.
 void set_log_step(std::int64_t step);
+
+/// 2026-03-02T10:04:11Z
+std::string utc_now();
 
 /// One line on stderr: `[2026-03-02T10:04:11Z r3/8 pretrain step=12] error: text`. Info from rank 0 only,
 /// warnings and errors from every rank. Any thread may call; a line is written by one write(2). On a terminal

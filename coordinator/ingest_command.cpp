@@ -9,6 +9,7 @@
 #include "configs/error.hpp"
 #include "configs/section.hpp"
 #include "coordinator/commands.hpp"
+#include "coordinator/flags.hpp"
 #include "sharding/ingest/images.hpp"
 #include "sharding/ingest/phantom.hpp"
 
@@ -174,18 +175,6 @@ nlohmann::ordered_json to_json(const IngestReport& r) {
           {"seconds", r.seconds}};
 }
 
-int parsed(CLI::App& app, const std::vector<std::string>& args, const char* more, bool& helped) {
-  try {
-    app.parse(std::vector<std::string>(args.rbegin(), args.rend()));
-  } catch (const CLI::CallForHelp&) {
-    helped = true;
-    std::cout << app.help() << more;
-  } catch (const CLI::ParseError& error) {
-    throw ConfigError(cat(app.get_name(), ": ", error.what(), "; ", app.get_name(), " --help says more"));
-  }
-  return 0;
-}
-
 int ingest_images_command(const std::vector<std::string>& args) {
   CLI::App app{"Image files (JPEG, PNG, BMP) become one HDF5 file. Sources are never changed.",
                "entrain ingest images"};
@@ -193,9 +182,7 @@ int ingest_images_command(const std::vector<std::string>& args) {
   Texts texts;
   add_source_options(app, options);
   add_output_options(app, options, texts);
-  bool helped = false;
-  parsed(app, args, kImagesHelp, helped);
-  if (helped) return 0;
+  if (!parse_flags(app, args, kImagesHelp)) return 0;
   take_texts(texts, options);
   const IngestReport report = sharding::ingest_images(options);
   if (texts.json)
@@ -213,7 +200,7 @@ int ingest_phantom_command(const std::vector<std::string>& args) {
       "seed.",
       "entrain ingest phantom"};
   PhantomOptions o;
-  bool json = false, helped = false;
+  bool json = false;
   app.add_option("--out", o.out, "the HDF5 file to write")->required();
   app.add_option("--images", o.images, "how many")->capture_default_str();
   app.add_option("--px", o.px, "side, pixels")->capture_default_str();
@@ -221,8 +208,7 @@ int ingest_phantom_command(const std::vector<std::string>& args) {
   app.add_option("--site", o.site, "both | a | b: of which scanner")->capture_default_str();
   app.add_flag("--overwrite", o.overwrite, "replace OUT");
   app.add_flag("--json", json, "for machines");
-  parsed(app, args, "", helped);
-  if (helped) return 0;
+  if (!parse_flags(app, args)) return 0;
   const std::string digest = sharding::write_phantom(o);
   std::set<std::int64_t> patients;
   for (const auto& row : sharding::phantom_rows(o)) patients.insert(row.patient);

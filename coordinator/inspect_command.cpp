@@ -9,6 +9,7 @@
 #include "configs/error.hpp"
 #include "configs/section.hpp"
 #include "coordinator/commands.hpp"
+#include "coordinator/flags.hpp"
 #include "sharding/inspect.hpp"
 
 namespace entrain::coordinator {
@@ -172,15 +173,9 @@ int inspect_command(const std::vector<std::string>& args) {
   bool json = false;
   app.add_option("FILE", files, "HDF5 files or globs")->required();
   app.add_flag("--json", json, "for machines");
-  try {
-    app.parse(std::vector<std::string>(args.rbegin(), args.rend()));
-  } catch (const CLI::CallForHelp&) {
-    std::cout << app.help()
-              << "\nExit code 0: a run could read them; 65: it could not, and the last line says why.\n";
+  if (!parse_flags(app, args,
+                   "\nExit code 0: a run could read them; 65: it could not, and the last line says why.\n"))
     return 0;
-  } catch (const CLI::ParseError& error) {
-    throw ConfigError(cat("entrain inspect: ", error.what(), "; entrain inspect --help says more"));
-  }
   const Inspection inspection = sharding::inspect_files(files);
   if (json)
     std::cout << to_json(inspection).dump(1, ' ', false, nlohmann::json::error_handler_t::replace) << '\n';

@@ -6,6 +6,7 @@
 #include "configs/cat.hpp"
 #include "configs/error.hpp"
 #include "coordinator/commands.hpp"
+#include "coordinator/flags.hpp"
 #include "evaluation/report.hpp"
 
 namespace entrain::coordinator {
@@ -19,14 +20,7 @@ int report_command(const std::vector<std::string>& args) {
   app.add_option("DIR", dirs, "run directories of entrain evaluate, or folders that hold some")->required();
   app.add_option("--out", out, "write the page to this file");
   app.add_flag("--json", json, "print everything that the page shows as JSON");
-  try {
-    app.parse(std::vector<std::string>(args.rbegin(), args.rend()));
-  } catch (const CLI::CallForHelp&) {
-    std::cout << app.help();
-    return 0;
-  } catch (const CLI::ParseError& error) {
-    throw ConfigError(cat("entrain report: ", error.what(), "; entrain report --help says more"));
-  }
+  if (!parse_flags(app, args)) return 0;
   const auto study = evaluation::make_study(evaluation::read_results(dirs));
   if (!out.empty()) checkpoint::write_file_atomically(out, evaluation::report_html(study));
   if (json) {

@@ -10,6 +10,7 @@
 #include "configs/cat.hpp"
 #include "configs/error.hpp"
 #include "coordinator/commands.hpp"
+#include "coordinator/flags.hpp"
 
 namespace entrain::coordinator {
 namespace {
@@ -86,15 +87,9 @@ int verify_command(const std::vector<std::string>& args) {
   app.add_option("RUN", run, "run directory, or with --digest also one checkpoint")->required();
   app.add_flag("--digest", digest, "only print the SHA-256 of all weights of the newest whole checkpoint");
   app.add_flag("--json", json, "for machines");
-  try {
-    app.parse(std::vector<std::string>(args.rbegin(), args.rend()));
-  } catch (const CLI::CallForHelp&) {
-    std::cout << app.help()
-              << "\nExit code 0: the newest checkpoint is whole; 73: it is not, or there is none.\n";
+  if (!parse_flags(app, args,
+                   "\nExit code 0: the newest checkpoint is whole; 73: it is not, or there is none.\n"))
     return 0;
-  } catch (const CLI::ParseError& error) {
-    throw ConfigError(cat("entrain verify: ", error.what(), "; entrain verify --help says more"));
-  }
   if (digest) return print_digest(run, json);
 
   const auto verification = checkpoint::verify_run(run);

@@ -15,10 +15,10 @@ std::int64_t total_steps(const TrainSection& train, const ScheduleSection& sched
 std::int64_t total_steps(const TrainSection& train, std::int64_t num_samples, std::int64_t global_batch);
 
 /// Learning rate as a pure function of the step. Names (schedule.name):
-///   cosine     linear warm-up, base * (step + 1) / warm, so that no step is wasted; then half a cosine to 0
-///   at the end simclr     as google-research/simclr model_util.py: base * step / warm, 0 at step 0; then the
-///   same cosine constant   linear warm-up as cosine, then base bit_hyper  BiT's hyper-rule (big_transfer
-///   bit_hyperrule.py): warm-up and /10 at steps that go by the number of
+///   cosine     linear warm-up, base * (step + 1) / warm, so that no step is wasted; then half a cosine to 0 at the end
+///   simclr     as google-research/simclr model_util.py: base * step / warm, 0 at step 0; then the same cosine
+///   constant   linear warm-up as cosine, then base
+///   bit_hyper  BiT's hyper-rule (big_transfer bit_hyperrule.py): warm-up and /10 at steps that go by the number of
 ///              samples, stretched if the run has another length
 /// where base = lr scaled by the batch: linear lr * G / 256, sqrt lr * sqrt(G), none lr.
 class Schedule {

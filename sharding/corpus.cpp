@@ -9,9 +9,9 @@
 #include "configs/error.hpp"
 #include "configs/log.hpp"
 #include "configs/section.hpp"
+#include "configs/sha256.hpp"
 #include "sharding/corpus_tables.hpp"
 #include "sharding/row_checks.hpp"
-#include "sharding/sha256.hpp"
 
 namespace entrain::sharding {
 namespace {

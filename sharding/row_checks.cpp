@@ -8,7 +8,7 @@
 #include "configs/cat.hpp"
 #include "configs/error.hpp"
 #include "configs/log.hpp"
-#include "sharding/sha256.hpp"
+#include "configs/sha256.hpp"
 
 namespace entrain::sharding {
 namespace {

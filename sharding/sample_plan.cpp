@@ -6,7 +6,7 @@
 #include "configs/cat.hpp"
 #include "configs/error.hpp"
 #include "configs/philox.hpp"
-#include "sharding/sha256.hpp"
+#include "configs/sha256.hpp"
 
 // How an epoch is ordered. Its raw order is a keyed permutation. Batches do not end where epochs do: the last
 // r = (e+1)N mod G entries of epoch e, its leftovers, open a batch that the first q = G - r entries of epoch

@@ -9,13 +9,13 @@
 
 #include "configs/cat.hpp"
 #include "configs/error.hpp"
+#include "configs/sha256.hpp"
 #include "sharding/hdf5_writer.hpp"
 #include "sharding/ingest/duplicates.hpp"
 #include "sharding/ingest/image_rows.hpp"
 #include "sharding/ingest/parallel.hpp"
 #include "sharding/ingest/picture.hpp"
 #include "sharding/ingest/verdicts.hpp"
-#include "sharding/sha256.hpp"
 
 namespace entrain::sharding {
 namespace {

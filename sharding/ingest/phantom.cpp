@@ -9,9 +9,9 @@
 #include "configs/cat.hpp"
 #include "configs/error.hpp"
 #include "configs/philox.hpp"
+#include "configs/sha256.hpp"
 #include "sharding/hdf5_writer.hpp"
 #include "sharding/ingest/parallel.hpp"
-#include "sharding/sha256.hpp"
 
 namespace entrain::sharding {
 namespace {

@@ -8,7 +8,7 @@
 
 #include "configs/error.hpp"
 #include "configs/reader.hpp"
-#include "tests/support/command.hpp"
+#include "tests/support/temporary_folder.hpp"
 
 namespace entrain {
 namespace {

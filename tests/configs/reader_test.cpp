@@ -12,6 +12,7 @@
 #include "configs/presets.hpp"
 #include "configs/section.hpp"
 #include "tests/support/command.hpp"
+#include "tests/support/temporary_folder.hpp"
 
 namespace entrain {
 namespace {

@@ -10,6 +10,7 @@
 
 #include "coordinator/commands.hpp"
 #include "tests/support/command.hpp"
+#include "tests/support/temporary_folder.hpp"
 
 namespace entrain::coordinator {
 namespace {

@@ -76,15 +76,4 @@ Ran Command::wait(double timeout_s) {
 
 Ran run(const std::string& shell_command, double timeout_s) { return Command(shell_command).wait(timeout_s); }
 
-TemporaryFolder::TemporaryFolder() {
-  char name[] = "/tmp/entrain-test-XXXXXX";
-  if (!::mkdtemp(name)) throw std::runtime_error("mkdtemp");
-  path_ = name;
-}
-
-TemporaryFolder::~TemporaryFolder() {
-  std::error_code ignored;
-  std::filesystem::remove_all(path_, ignored);
-}
-
 }  // namespace entrain::tests

@@ -2,6 +2,7 @@
 #include <string>
 
 #include "tests/support/command.hpp"
+#include "tests/support/temporary_folder.hpp"
 
 namespace entrain::tests {
 

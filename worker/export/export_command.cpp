@@ -8,6 +8,7 @@
 #include "checkpoint/store.hpp"
 #include "configs/cat.hpp"
 #include "configs/error.hpp"
+#include "coordinator/flags.hpp"
 #include "worker/export/timm_names.hpp"
 
 namespace entrain::worker {
@@ -30,14 +31,7 @@ bool parse(const std::vector<std::string>& args, Options& o) {
   app.add_flag("--classifier", o.classifier, "also the classifier of a fine-tuning, as head.fc");
   app.add_flag("--overwrite", o.overwrite, "replace a file that is there");
   app.add_flag("--json", o.json, "the answer for machines");
-  try {
-    app.parse(std::vector<std::string>(args.rbegin(), args.rend()));
-  } catch (const CLI::CallForHelp&) {
-    std::cout << app.help();
-    return false;
-  } catch (const CLI::ParseError& error) {
-    throw ConfigError(cat("entrain export: ", error.what(), "; entrain export --help says more"));
-  }
+  if (!coordinator::parse_flags(app, args)) return false;
   if (o.names != "timm")
     throw ConfigError(cat("entrain export: --names: want timm, got \"", o.names,
                           "\"; torchvision's names fit no BiT (post-activation, BatchNorm)"));

@@ -138,11 +138,7 @@ void finetune_full(Stage& stage, FinetuneSetup& s, Selection& selection) {
   together(stage.comm, [&] {
     has_classifier = load_start_classifier(s.start, s.class_names(), s.network);
     if (has_classifier) log(Level::kInfo, "goes on with the classifier of the earlier fine-tuning");
-    if (stage.comm.size() > config.batch.lanes)
-      throw LaunchError(cat("started on ", stage.comm.size(), " ranks, but batch.lanes is ",
-                            config.batch.lanes, ": at most one rank per lane. Start at most ",
-                            config.batch.lanes,
-                            " ranks, or raise batch.lanes (and lower batch.lane_images)"));
+    require_a_lane_for_every_rank(stage);
     made.emplace(stage, s, selection);
     if (made->total_steps < 1)
       throw ConfigError("neither train.steps nor train.epochs is set: how long shall it train?");

@@ -20,11 +20,7 @@ ValueWindow window_of(Stage& stage, const sharding::Corpus& corpus) {
 LaneBlock own_lanes(Stage& stage) {
   const std::int64_t lanes = stage.config().batch.lanes, world = stage.comm.size();
   together(stage.comm, [&] {
-    if (world > lanes)
-      throw LaunchError(
-          cat("started on ", world, " ranks, but batch.lanes is ", lanes,
-              ": at most one rank per lane. Start at most ", lanes,
-              " ranks, or raise batch.lanes (and lower batch.lane_images, to keep the global batch)"));
+    require_a_lane_for_every_rank(stage);
     if (stage.config().run.numerics == "fast" && lanes % world != 0)
       throw LaunchError(
           cat("numerics: fast needs equal shares: ", lanes, " lanes do not divide by ", world, " ranks"));

@@ -15,4 +15,7 @@ struct Stage {
   bool leads() const { return comm.rank() == 0; }
 };
 
+/// LaunchError if there are more ranks than lanes. Not collective: call it inside together().
+void require_a_lane_for_every_rank(const Stage& stage);
+
 }  // namespace entrain::worker

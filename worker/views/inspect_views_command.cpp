@@ -6,6 +6,7 @@
 #include "configs/cat.hpp"
 #include "configs/error.hpp"
 #include "configs/reader.hpp"
+#include "coordinator/flags.hpp"
 #include "worker/views/contact_sheet.hpp"
 
 namespace entrain::worker {
@@ -57,15 +58,7 @@ int inspect_views_command(const std::vector<std::string>& args) {
   app.add_option("--columns", request.layout.columns, "the original and its views")
       ->check(CLI::Range(2, 32))
       ->capture_default_str();
-  try {
-    app.parse(std::vector<std::string>(args.rbegin(), args.rend()));
-  } catch (const CLI::CallForHelp&) {
-    std::cout << app.help();
-    return 0;
-  } catch (const CLI::ParseError& error) {
-    throw ConfigError(
-        cat("entrain inspect --views: ", error.what(), "; entrain inspect --views --help says more"));
-  }
+  if (!coordinator::parse_flags(app, args)) return 0;
   sort_arguments(words, request);
   draw(request);
   return 0;

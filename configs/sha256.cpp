@@ -1,11 +1,11 @@
-#include "sharding/sha256.hpp"
+#include "configs/sha256.hpp"
 
 #include <openssl/evp.h>
 
 #include <array>
 #include <stdexcept>
 
-namespace entrain::sharding {
+namespace entrain {
 
 struct Sha256::Context {
   EVP_MD_CTX* md = EVP_MD_CTX_new();
@@ -37,4 +37,4 @@ std::string Sha256::hex() {
   return text;
 }
 
-}  // namespace entrain::sharding
+}  // namespace entrain

@@ -5,7 +5,7 @@
 #include <string>
 #include <string_view>
 
-namespace entrain::sharding {
+namespace entrain {
 
 /// SHA-256 over everything that was added, in order.
 class Sha256 {
@@ -24,4 +24,4 @@ class Sha256 {
   std::unique_ptr<Context> context_;
 };
 
-}  // namespace entrain::sharding
+}  // namespace entrain
