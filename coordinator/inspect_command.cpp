@@ -77,7 +77,7 @@ void print_images(const Inspection& i) {
 // Rows: split and site; columns: label.
 void print_table(const Inspection& i) {
   if (i.class_names.empty() && i.split_names.empty() && i.site_names.empty()) return;
-  const auto or_blank = [](std::vector<std::string> names) {
+  const auto or_blank = [](const std::vector<std::string>& names) {
     return names.empty() ? std::vector<std::string>{""} : names;
   };
   auto classes = or_blank(i.class_names);

@@ -132,7 +132,7 @@ at::Tensor MpiCollectives::all_to_all(const at::Tensor& send, const std::vector<
     in[r] = as_count(receive_counts[r]);
   }
   const auto out_offsets = offsets_of(out), in_offsets = offsets_of(in);
-  const at::Tensor received =
+  at::Tensor received =
       at::empty({std::accumulate(in.begin(), in.end(), std::int64_t{0})}, send.options());
   const MPI_Datatype type = mpi_type(send.scalar_type());
   check(MPI_Alltoallv(send.const_data_ptr(), out.data(), out_offsets.data(), type,

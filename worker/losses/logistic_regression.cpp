@@ -41,7 +41,7 @@ struct Point {
   at::Tensor gradient_KE, p_NK;
 };
 
-Point evaluate(const Problem& problem, at::Tensor w_KE) {
+Point evaluate(const Problem& problem, const at::Tensor& w_KE) {
   const at::Tensor log_p_NK = at::log_softmax(problem.x_NE.mm(w_KE.t()), 1);
   const at::Tensor p_NK = log_p_NK.exp(), penalised_KE = problem.penalty_1E * w_KE;
   return {w_KE, -scalar_product(problem.onehot_NK, log_p_NK) + scalar_product(penalised_KE, w_KE) / 2,
