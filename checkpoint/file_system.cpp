@@ -1,6 +1,7 @@
 #include "checkpoint/file_system.hpp"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -26,6 +27,16 @@ class RealFile final : public OutputFile {
       : path_(path), fd_(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644)) {
     if (fd_ < 0) fail("creating", path_, errno);
   }
+  RealFile(const std::string& path, std::uint64_t keep_bytes)
+      : path_(path), fd_(::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644)) {
+    if (fd_ < 0) fail("opening", path_, errno);
+    try {
+      cut_to(keep_bytes);
+    } catch (...) {
+      ::close(fd_);
+      throw;
+    }
+  }
   ~RealFile() override {
     if (fd_ >= 0) ::close(fd_);
   }
@@ -47,6 +58,16 @@ class RealFile final : public OutputFile {
   }
 
  private:
+  void cut_to(std::uint64_t bytes) {
+    struct stat status {};
+    if (::fstat(fd_, &status) != 0) fail("looking at", path_, errno);
+    const auto size = static_cast<std::uint64_t>(status.st_size);
+    if (size < bytes)
+      throw CheckpointError(
+          cat(path_, ": has ", size, " bytes but ", bytes, " were written; something else cut it"));
+    if (size > bytes && ::ftruncate(fd_, static_cast<off_t>(bytes)) != 0) fail("cutting", path_, errno);
+  }
+
   std::string path_;
   int fd_;
 };
@@ -56,6 +77,9 @@ class RealFileSystem final : public FileSystem {
   RealFileSystem() { std::signal(SIGXFSZ, SIG_IGN); }
   std::unique_ptr<OutputFile> create(const std::string& path) override {
     return std::make_unique<RealFile>(path);
+  }
+  std::unique_ptr<OutputFile> append(const std::string& path, std::uint64_t keep_bytes) override {
+    return std::make_unique<RealFile>(path, keep_bytes);
   }
   void make_folder(const std::string& path) override {
     std::error_code error;

@@ -1,11 +1,12 @@
 #pragma once
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <string>
 
 namespace entrain::checkpoint {
 
-/// A file being written from its beginning.
+/// A file being written, from its beginning or from its end.
 class OutputFile {
  public:
   virtual ~OutputFile() = default;
@@ -21,7 +22,10 @@ class FileSystem {
  public:
   virtual ~FileSystem() = default;
   virtual std::unique_ptr<OutputFile> create(const std::string& path) = 0;  ///< empties an existing file
-  virtual void make_folder(const std::string& path) = 0;                    ///< with its parents; may exist
+  /// Cuts a file to its first `keep_bytes` bytes (it must have them; one that is not there has none) and writes on
+  /// from there. sync() makes the cut last too.
+  virtual std::unique_ptr<OutputFile> append(const std::string& path, std::uint64_t keep_bytes) = 0;
+  virtual void make_folder(const std::string& path) = 0;  ///< with its parents; may exist
   virtual void rename(const std::string& from, const std::string& to) = 0;
   virtual void sync_folder(const std::string& path) = 0;    ///< the names in it are on the disk
   virtual void remove_file(const std::string& path) = 0;    ///< may be gone already

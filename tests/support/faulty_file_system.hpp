@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <string>
 #include <utility>
@@ -18,9 +19,10 @@ namespace entrain::tests {
 struct PowerLoss {};
 
 enum class Fault {
-  kFail,   ///< the operation throws CheckpointError and does nothing (a write: half); the next ones work
-  kDie,    ///< the process ends there, in the middle of a write
-  kPower,  ///< the machine stops: files not synced are empty, new names whose folder was not synced are gone
+  kFail,  ///< the operation throws CheckpointError and does nothing (a write: half); the next ones work
+  kDie,   ///< the process ends there, in the middle of a write
+  kPower,  ///< the machine stops: files not synced are empty (or without what was appended since), new names whose
+           ///< folder was not synced are gone
 };
 
 /// The real file system, until operation number `at` (from 0; -1: never).
@@ -32,9 +34,17 @@ class FaultyFileSystem final : public checkpoint::FileSystem {
 
   std::unique_ptr<checkpoint::OutputFile> create(const std::string& path) override {
     step("create " + path);
+    synced_bytes_.erase(path);
     unsynced_.push_back(path);
     unlisted_.push_back(path);
     return std::make_unique<File>(*this, path, real_.create(path));
+  }
+  std::unique_ptr<checkpoint::OutputFile> append(const std::string& path, std::uint64_t keep_bytes) override {
+    step("append " + path);
+    if (!std::filesystem::exists(path)) unlisted_.push_back(path);
+    auto real = real_.append(path, keep_bytes);
+    synced_bytes_[path] = keep_bytes;
+    return std::make_unique<File>(*this, path, std::move(real));
   }
   void make_folder(const std::string& path) override {
     step("make_folder " + path);
@@ -83,6 +93,8 @@ class FaultyFileSystem final : public checkpoint::FileSystem {
       owner_.step("sync " + path_);
       real_->sync();
       std::erase(owner_.unsynced_, path_);
+      const auto appended = owner_.synced_bytes_.find(path_);
+      if (appended != owner_.synced_bytes_.end()) appended->second = std::filesystem::file_size(path_);
     }
     void close() override {
       owner_.step("close " + path_);
@@ -109,6 +121,7 @@ class FaultyFileSystem final : public checkpoint::FileSystem {
   [[noreturn]] void lose_power() {
     std::error_code ignored;
     for (const auto& path : unsynced_) std::filesystem::resize_file(path, 0, ignored);
+    for (const auto& [path, bytes] : synced_bytes_) std::filesystem::resize_file(path, bytes, ignored);
     for (const auto& path : unlisted_) std::filesystem::remove(path, ignored);
     for (auto r = renames_.rbegin(); r != renames_.rend(); ++r)
       std::filesystem::rename(r->second, r->first, ignored);
@@ -119,6 +132,7 @@ class FaultyFileSystem final : public checkpoint::FileSystem {
   std::int64_t at_;
   Fault fault_;
   std::vector<std::string> operations_, unsynced_, unlisted_;
+  std::map<std::string, std::uint64_t> synced_bytes_;  ///< of files opened to append
   std::vector<std::pair<std::string, std::string>> renames_;
 };
 
