@@ -36,6 +36,12 @@ std::string sha256_of(const std::string& text) {
   return sha.hex();
 }
 
+std::string xxh3_128_of(const void* data, std::size_t bytes) {
+  XXH128_canonical_t canonical;
+  XXH128_canonicalFromHash(&canonical, XXH3_128bits(data, bytes));
+  return hex_of(canonical.digest, sizeof canonical.digest);
+}
+
 FileDigester::FileDigester()
     : block_(XXH3_createState(), [](void* s) { XXH3_freeState(static_cast<XXH3_state_t*>(s)); }) {
   if (!block_) throw std::bad_alloc();

@@ -19,6 +19,7 @@ struct FileDigest {
 };
 
 std::string sha256_of(const std::string& text);
+std::string xxh3_128_of(const void* data, std::size_t bytes);  ///< 32 hex digits, canonical order
 
 /// Both digests of a file whose bytes come in order.
 class FileDigester {

@@ -96,7 +96,7 @@ nlohmann::json read_manifest(const std::string& step_dir) {
   std::ifstream in(path, std::ios::binary);
   if (!in) throw CheckpointError(cat(path, ": not there, so this was never committed"));
   const std::string text{std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
-  const auto manifest = nlohmann::json::parse(text, nullptr, false);
+  auto manifest = nlohmann::json::parse(text, nullptr, false);
   if (!manifest.is_object()) throw CheckpointError(cat(path, ": is not JSON (", text.size(), " bytes)"));
   std::string want;
   try {
@@ -122,6 +122,19 @@ std::vector<std::string> problems_of(const std::string& step_dir, const nlohmann
     }
   }
   return problems;
+}
+
+std::string why_broken(const std::string& step_dir, nlohmann::json& manifest) {
+  try {
+    manifest = read_manifest(step_dir);
+    std::string all;
+    for (const auto& problem : problems_of(step_dir, manifest)) all += (all.empty() ? "" : "; ") + problem;
+    return all;
+  } catch (const CheckpointError& error) {
+    return error.what();
+  } catch (const nlohmann::json::exception& error) {
+    return cat("manifest.json: ", error.what());
+  }
 }
 
 }  // namespace entrain::checkpoint

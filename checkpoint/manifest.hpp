@@ -29,4 +29,8 @@ nlohmann::json read_manifest(const std::string& step_dir);
 /// "shard-0001.safetensors: sha256 is ab.. but manifest says cd.. (block 3)"
 std::vector<std::string> problems_of(const std::string& step_dir, const nlohmann::json& manifest);
 
+/// What keeps a checkpoint folder from being resumed, in one text; empty: nothing. Fills `manifest` as far as it
+/// can be read. Reads everything.
+std::string why_broken(const std::string& step_dir, nlohmann::json& manifest);
+
 }  // namespace entrain::checkpoint

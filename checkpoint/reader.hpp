@@ -20,6 +20,7 @@ class CheckpointReader {
   bool has(const std::string& name) const { return tensors_.count(name) != 0; }
   /// Mapped; valid as long as this object. CheckpointError: no such tensor.
   const TensorView& view(const std::string& name) const;
+  const std::map<std::string, TensorView>& tensors() const { return tensors_; }
   /// Copies a whole tensor. CheckpointError unless `bytes` is its size.
   void read(const std::string& name, std::byte* out, std::size_t bytes) const;
 
@@ -32,6 +33,6 @@ class CheckpointReader {
 
 /// SHA-256 over the bytes of all weights, in name order: of every tensor whose name does not begin with
 /// "optim." or "lineage.". The same for any number of ranks and shards.
-std::string weights_digest(const CheckpointReader& checkpoint);
+std::string weights_digest(const std::map<std::string, TensorView>& tensors);
 
 }  // namespace entrain::checkpoint

@@ -18,6 +18,7 @@ struct ShardVote {
   std::string error;                                  ///< empty: fine
   std::vector<std::string> blocks;                    ///< XXH3-128 of each 4 MiB
   nlohmann::json tensors = nlohmann::json::object();  ///< name -> {dtype, shape} of what is in the file
+  nlohmann::json span{};                              ///< this rank's part of a ledger's span; null: none
 
   std::string to_json() const;
   static ShardVote from_json(const std::string& text);  ///< CheckpointError: not a vote

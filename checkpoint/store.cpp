@@ -1,12 +1,18 @@
 #include "checkpoint/store.hpp"
 
 #include <algorithm>
+#include <cstdio>
+#include <ctime>
 #include <filesystem>
+#include <list>
 #include <set>
 #include <utility>
 
 #include "checkpoint/atomic_file.hpp"
+#include "checkpoint/digest.hpp"
+#include "checkpoint/find.hpp"
 #include "checkpoint/manifest.hpp"
+#include "checkpoint/reader.hpp"
 #include "configs/cat.hpp"
 #include "configs/error.hpp"
 #include "configs/log.hpp"
@@ -15,48 +21,40 @@ namespace entrain::checkpoint {
 namespace fs = std::filesystem;
 namespace {
 
-std::vector<std::string> names_in(const std::string& folder) {
-  std::vector<std::string> names;
-  std::error_code error;
-  for (fs::directory_iterator it(folder, error), end; !error && it != end; it.increment(error))
-    names.push_back(it->path().filename());
-  std::sort(names.begin(), names.end());
-  return names;
+// Reads the shards back: what is on the disk opens, and holds these weights.
+std::string digest_of_written(const std::string& folder, const std::vector<ShardVote>& votes) {
+  std::list<SafetensorsFile> shards;
+  std::map<std::string, TensorView> tensors;
+  for (const ShardVote& vote : votes) {
+    if (vote.file.empty()) continue;
+    shards.emplace_back(cat(folder, '/', vote.file));
+    for (const TensorView& tensor : shards.back().tensors()) tensors.emplace(tensor.name, tensor);
+  }
+  return weights_digest(tensors);
 }
 
-// What keeps a step from being resumed; empty: nothing. Fills `manifest`.
-std::string why_not(const std::string& step_dir, nlohmann::json& manifest) {
+// An operation on the way out of another failure: the first one is to be told.
+template <typename Act>
+void if_possible(Act act) {
   try {
-    manifest = read_manifest(step_dir);
-    std::string all;
-    for (const auto& problem : problems_of(step_dir, manifest)) all += (all.empty() ? "" : "; ") + problem;
-    return all;
-  } catch (const CheckpointError& error) {
-    return error.what();
-  } catch (const nlohmann::json::exception& error) {
-    return cat("manifest.json: ", error.what());
+    act();
+  } catch (const CheckpointError& also) {
+    log(Level::kWarning, also.what());
   }
 }
 
 }  // namespace
 
-std::vector<std::int64_t> committed_steps(const std::string& run_dir) {
-  std::vector<std::int64_t> steps;
-  for (const auto& name : names_in(run_dir + "/checkpoints"))
-    if (const auto step = parse_step_name(name)) steps.push_back(*step);
-  std::sort(steps.rbegin(), steps.rend());
-  return steps;
+CheckpointStore::CheckpointStore(std::string run_dir, Retention keep, FileSystem& files)
+    : run_dir_(std::move(run_dir)), folder_(run_dir_ + "/checkpoints"), keep_(keep), files_(files) {
+  keep_.last = std::max<std::int64_t>(keep_.last, 2);
 }
-
-CheckpointStore::CheckpointStore(std::string run_dir, int keep, FileSystem& files)
-    : run_dir_(std::move(run_dir)),
-      folder_(run_dir_ + "/checkpoints"),
-      keep_(std::max(keep, 2)),
-      files_(files) {}
 
 std::string CheckpointStore::folder_of(std::int64_t step) const { return cat(folder_, '/', step_name(step)); }
 std::string CheckpointStore::half_of(std::int64_t step) const {
-  return cat(folder_, "/.tmp-", step_name(step));
+  char generation[32];
+  std::snprintf(generation, sizeof generation, "-g%04lld", static_cast<long long>(generation_));
+  return cat(folder_, "/.tmp-", step_name(step), generation);
 }
 
 ShardVote CheckpointStore::write_shard(std::int64_t step, const std::vector<TensorView>& mine, int rank,
@@ -73,45 +71,46 @@ ShardVote CheckpointStore::write_shard(std::int64_t step, const std::vector<Tens
   }
 }
 
-void CheckpointStore::commit(std::int64_t step, const std::vector<ShardVote>& votes,
-                             const nlohmann::json& facts) {
+void CheckpointStore::commit(std::int64_t step, const std::vector<ShardVote>& votes, nlohmann::json facts,
+                             Ledger* ledger) {
   std::string failed;
   for (std::size_t rank = 0; rank < votes.size(); ++rank)
     if (!votes[rank].error.empty())
       failed += cat(failed.empty() ? "" : "; ", "rank ", rank, ": ", votes[rank].error);
   try {
     if (!failed.empty()) throw CheckpointError(failed);
+    facts["generation"] = generation_;
+    facts["time"] = std::time(nullptr);
+    if (ledger != nullptr) facts["ledger_head"] = ledger->head();
     publish(step, votes, facts);
+    if (ledger != nullptr) record(step, facts, *ledger);
   } catch (const CheckpointError& error) {
-    try {
-      remove_all(half_of(step));
-    } catch (const CheckpointError& also) {
-      log(Level::kWarning, cat(also.what(), " (it is swept at the next start)"));
-    }
+    if_possible([&] { remove_all(half_of(step)); });  // else it is swept at the next start
+    if_possible([&] {
+      if (ledger != nullptr) ledger->append({{"kind", "ABORT"}, {"step", step}, {"reason", error.what()}});
+    });
     const auto steps = committed_steps(run_dir_);
     throw CheckpointError(cat("step ", step, " was not committed: ", error.what(),
                               steps.empty() ? "; nothing is committed yet"
                                             : cat("; the newest checkpoint is ", folder_of(steps[0]))));
   }
   known_whole_.insert(step);
-  try {
+  if_possible([&] {
     write_file_atomically(run_dir_ + "/LATEST", step_name(step) + '\n', files_);
     retain(step);
-  } catch (const CheckpointError& error) {
-    log(Level::kWarning, cat("step ", step, " is committed, but afterwards: ", error.what()));
-  }
+  });
 }
 
 // Order is everything: a name must not be on the disk before what it names.
-void CheckpointStore::publish(std::int64_t step, const std::vector<ShardVote>& votes,
-                              const nlohmann::json& facts) {
-  const std::string half = half_of(step),
-                    manifest = manifest_text(step, static_cast<int>(votes.size()), votes, facts);
+void CheckpointStore::publish(std::int64_t step, const std::vector<ShardVote>& votes, nlohmann::json& facts) {
+  const std::string half = half_of(step);
   std::set<std::string> voted;
   for (const auto& vote : votes) voted.insert(vote.file);
-  for (const auto& name : names_in(half))  // left by a dead generation of more ranks
+  for (const auto& name : names_in(half))  // of an earlier try, on more ranks
     if (voted.count(name) == 0) files_.remove_file(cat(half, '/', name));
   files_.make_folder(half);
+  facts["weights_sha256"] = digest_of_written(half, votes);
+  const std::string manifest = manifest_text(step, static_cast<int>(votes.size()), votes, facts);
   const auto file = files_.create(half + "/manifest.json.tmp");
   file->write(manifest.data(), manifest.size());
   file->sync();
@@ -123,34 +122,69 @@ void CheckpointStore::publish(std::int64_t step, const std::vector<ShardVote>& v
   files_.sync_folder(folder_);
 }
 
-std::optional<Found> CheckpointStore::newest_whole() const {
-  Found found;
-  for (const auto step : committed_steps(run_dir_)) {
-    found.step = step;
-    found.dir = folder_of(step);
-    const std::string why = why_not(found.dir, found.manifest);
-    if (why.empty()) return found;
-    found.passed_over.push_back(cat(step_name(step), ": ", why));
+// A checkpoint that the ledger cannot tell of is none: the spans behind it would hang in the air.
+void CheckpointStore::record(std::int64_t step, const nlohmann::json& facts, Ledger& ledger) {
+  try {
+    ledger.append(commit_record(folder_of(step), facts));
+  } catch (const CheckpointError&) {
+    if_possible([&] { to_trash(step_name(step)); });
+    throw;
   }
-  return std::nullopt;
 }
 
-// Keeps the newest keep_ whole ones up to `newest` and whatever lies between them. Others are read back once
-// before they count: a broken one must not be the reason to delete a whole one.
+nlohmann::json commit_record(const std::string& step_dir, const nlohmann::json& manifest) {
+  nlohmann::json record{{"kind", "COMMIT"},
+                        {"step", *parse_step_name(fs::path(step_dir).filename())},
+                        {"manifest_sha256", digest_file(step_dir + "/manifest.json").sha256}};
+  for (const char* key : {"parent", "span", "weights_sha256"})
+    if (manifest.contains(key)) record[key] = manifest[key];
+  return record;
+}
+
+std::string CheckpointStore::quarantine(std::int64_t step, const std::string& reason, Ledger* ledger) {
+  std::string name = cat("quarantine-", step_name(step));
+  for (int again = 2; fs::exists(cat(folder_, '/', name)); ++again)
+    name = cat("quarantine-", step_name(step), '-', again);
+  if (ledger != nullptr)
+    ledger->append({{"kind", "BAD"}, {"step", step}, {"reason", reason}, {"moved_to", name}});
+  files_.rename(folder_of(step), cat(folder_, '/', name));
+  files_.sync_folder(folder_);
+  known_whole_.erase(step);
+  return name;
+}
+
+Candidate CheckpointStore::candidate(std::int64_t step) {
+  const auto known = candidates_.find(step);
+  if (known != candidates_.end()) return known->second;
+  Candidate c{.step = step};
+  try {
+    const auto manifest = read_manifest(folder_of(step));
+    c.time = manifest.value("time", 0.0);
+    if (manifest.contains("metric") && manifest["metric"].is_number()) c.metric = manifest["metric"];
+  } catch (const CheckpointError&) {  // broken: neither hourly nor best
+  }
+  return candidates_[step] = c;
+}
+
+// The newest keep_.last whole ones up to `newest`, and whatever lies between them, are never looked at again. Others
+// are read back once before they count: a broken one must not be the reason to delete a whole one.
 void CheckpointStore::retain(std::int64_t newest) {
-  int whole = 0;
+  std::int64_t whole = 0;
+  std::vector<Candidate> older, kept;
   for (const auto step : committed_steps(run_dir_)) {
     if (step > newest) continue;
-    if (whole == keep_) {
-      to_trash(step_name(step));
-      known_whole_.erase(step);
-      continue;
-    }
+    (whole == keep_.last ? older : kept).push_back(candidate(step));
+    if (whole == keep_.last) continue;
     nlohmann::json manifest;
-    if (known_whole_.count(step) != 0 || why_not(folder_of(step), manifest).empty()) {
+    if (known_whole_.count(step) != 0 || why_broken(folder_of(step), manifest).empty()) {
       known_whole_.insert(step);
       ++whole;
     }
+  }
+  for (const auto step : expired(older, kept, keep_)) {
+    to_trash(step_name(step));
+    known_whole_.erase(step);
+    candidates_.erase(step);
   }
 }
 
@@ -172,26 +206,6 @@ void CheckpointStore::remove_all(const std::string& folder) {
 void CheckpointStore::sweep() {
   for (const auto& name : names_in(folder_))
     if (name.rfind(".tmp-", 0) == 0 || name.rfind(".trash-", 0) == 0) remove_all(cat(folder_, '/', name));
-}
-
-Found open_checkpoint(const std::string& run_or_step_dir) {
-  const std::string dir = fs::path(run_or_step_dir).lexically_normal();
-  if (!fs::is_directory(dir)) throw CheckpointError(cat(dir, ": no such run or checkpoint folder"));
-  if (fs::exists(dir + "/manifest.json")) {
-    Found found{.dir = dir};
-    const std::string why = why_not(dir, found.manifest);
-    if (!why.empty()) throw CheckpointError(cat(dir, ": this checkpoint is broken: ", why));
-    found.step = found.manifest.at("step");
-    return found;
-  }
-  if (auto found = CheckpointStore(dir, 2).newest_whole()) return *found;
-  std::string seen;
-  for (const auto step : committed_steps(dir)) {
-    nlohmann::json manifest;
-    seen += cat("\n  ", step_name(step), ": ", why_not(cat(dir, "/checkpoints/", step_name(step)), manifest));
-  }
-  throw CheckpointError(cat(dir, ": looked for ", dir, "/checkpoints/step-*/manifest.json and found ",
-                            seen.empty() ? "none" : "only broken ones:", seen));
 }
 
 }  // namespace entrain::checkpoint

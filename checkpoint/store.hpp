@@ -1,70 +1,68 @@
 #pragma once
 #include <cstdint>
+#include <map>
 #include <nlohmann/json.hpp>
-#include <optional>
 #include <set>
 #include <string>
 #include <vector>
 
 #include "checkpoint/file_system.hpp"
+#include "checkpoint/ledger.hpp"
+#include "checkpoint/retention.hpp"
 #include "checkpoint/safetensors.hpp"
 #include "checkpoint/shard.hpp"
 
 namespace entrain::checkpoint {
 
-/// A committed checkpoint every byte of which is what its manifest says.
-struct Found {
-  std::int64_t step = 0;
-  std::string dir{};  ///< RUN/checkpoints/step-00001200
-  nlohmann::json manifest{};
-  /// Newer ones that were not taken, with the reason: "step-00000016: shard-0001.safetensors: sha256 is ..".
-  std::vector<std::string> passed_over{};
-};
-
-/// One run's checkpoints/ folder. A commit has two phases: every rank calls write_shard(), the votes are
-/// gathered, and rank 0 calls commit(). Whatever stops it before the folder gets its final name leaves the
-/// one before.
+/// The writing side of one run's checkpoints/ folder (find.hpp is the reading side). A commit has two phases: every
+/// rank calls write_shard(), the votes are gathered, and whoever holds the run lock calls commit(). Whatever stops it
+/// before the folder gets its final name leaves the checkpoint before.
 class CheckpointStore {
  public:
-  /// keep: how many whole ones stay, at least 2.
-  CheckpointStore(std::string run_dir, int keep, FileSystem& files = real_file_system());
+  CheckpointStore(std::string run_dir, Retention keep, FileSystem& files = real_file_system());
 
-  /// Writes checkpoints/.tmp-step-00001200/shard-000R.safetensors and syncs it. Never throws for input or
+  /// The generation of the run that writes: part of every temporary name, so that a late writer of a dead generation
+  /// cannot touch what this one commits.
+  void set_generation(std::int64_t generation) { generation_ = generation; }
+
+  /// Writes checkpoints/.tmp-step-00001200-g0003/shard-000R.safetensors and syncs it. Never throws for input or
   /// output: what went wrong is in the vote. A rank without tensors writes nothing and votes for no file.
   ShardVote write_shard(std::int64_t step, const std::vector<TensorView>& mine, int rank, int world);
 
-  /// Rank 0, with every rank's vote: manifest, final name, LATEST, retention. CheckpointError if a vote
-  /// failed or the manifest cannot be written; the temporary folder then is gone and the checkpoint before is
-  /// the newest. A failure after the final name (LATEST, deleting old ones) is only logged: the checkpoint is
-  /// committed.
-  void commit(std::int64_t step, const std::vector<ShardVote>& votes, const nlohmann::json& facts);
+  /// With every rank's vote: manifest, final name, COMMIT record (with a ledger), LATEST, retention. `facts` go into
+  /// the manifest; "parent", "span" and the like of a COMMIT record too. CheckpointError if a vote failed or something
+  /// cannot be written; the checkpoint before then is the newest, and the ledger says ABORT. A failure after the
+  /// COMMIT record (LATEST, deleting old ones) is only logged: the checkpoint is committed.
+  void commit(std::int64_t step, const std::vector<ShardVote>& votes, nlohmann::json facts,
+              Ledger* ledger = nullptr);
 
-  /// Reads back every byte, newest first, until one is whole. Changes nothing.
-  std::optional<Found> newest_whole() const;
+  /// Takes a checkpoint out of use, for a person to look at: BAD record, then the new name
+  /// checkpoints/quarantine-step-00001200[-2]. Returns that name.
+  std::string quarantine(std::int64_t step, const std::string& reason, Ledger* ledger = nullptr);
 
-  /// Rank 0 at the start of a run, before any write_shard(): removes what an interrupted commit or deletion
-  /// left.
+  /// At the start of a run, under its lock and before any write_shard(): removes what interrupted commits and
+  /// deletions left.
   void sweep();
 
  private:
   std::string folder_of(std::int64_t step) const;
   std::string half_of(std::int64_t step) const;
-  void publish(std::int64_t step, const std::vector<ShardVote>& votes, const nlohmann::json& facts);
+  void publish(std::int64_t step, const std::vector<ShardVote>& votes, nlohmann::json& facts);
+  void record(std::int64_t step, const nlohmann::json& facts, Ledger& ledger);
   void retain(std::int64_t newest);
+  Candidate candidate(std::int64_t step);
   void to_trash(const std::string& name);
   void remove_all(const std::string& folder);
 
   std::string run_dir_, folder_;
-  int keep_;
+  Retention keep_;
+  std::int64_t generation_ = 0;
   FileSystem& files_;
-  std::set<std::int64_t> known_whole_;  ///< committed or read back by this process
+  std::set<std::int64_t> known_whole_;           ///< committed or read back by this process
+  std::map<std::int64_t, Candidate> candidates_;  ///< what their manifests say, read once
 };
 
-/// The names step-* in RUN/checkpoints, highest step first; empty where there is no such folder.
-std::vector<std::int64_t> committed_steps(const std::string& run_dir);
-
-/// A run directory (its newest whole checkpoint) or a step directory (which must be whole). CheckpointError
-/// says what was looked for and what was found instead.
-Found open_checkpoint(const std::string& run_or_step_dir);
+/// The COMMIT record of a checkpoint, out of its manifest.
+nlohmann::json commit_record(const std::string& step_dir, const nlohmann::json& manifest);
 
 }  // namespace entrain::checkpoint

@@ -1,18 +1,20 @@
 #include "checkpoint/verify.hpp"
 
-#include <algorithm>
 #include <filesystem>
 
+#include "checkpoint/find.hpp"
 #include "checkpoint/manifest.hpp"
 #include "checkpoint/reader.hpp"
-#include "checkpoint/store.hpp"
+#include "checkpoint/resume.hpp"
 #include "configs/cat.hpp"
 #include "configs/error.hpp"
 
 namespace entrain::checkpoint {
 namespace {
 
-Verified verify_step(const std::string& run_dir, std::int64_t step) {
+using Records = std::vector<nlohmann::json>;
+
+Verified verify_step(const std::string& run_dir, std::int64_t step, const Records& ledger) {
   Verified result{.step = step, .name = step_name(step)};
   const std::string dir = cat(run_dir, "/checkpoints/", result.name);
   try {
@@ -22,7 +24,11 @@ Verified verify_step(const std::string& run_dir, std::int64_t step) {
     for (const auto& [unused, file] : manifest.at("files").items())
       result.bytes += file.at("bytes").get<std::uint64_t>();
     result.problems = problems_of(dir, manifest);
-    if (result.problems.empty()) const CheckpointReader opens(dir);
+    if (result.problems.empty()) {
+      const CheckpointReader opens(dir);
+      if (auto why = why_spoiled(ledger, step); !why.empty()) result.problems.push_back(std::move(why));
+    }
+    result.recorded = ledger.empty() || counts(ledger, step);
   } catch (const std::exception& error) {
     result.problems.push_back(error.what());
   }
@@ -36,15 +42,20 @@ Verification verify_run(const std::string& run_dir) {
   if (!std::filesystem::is_directory(folder))
     throw CheckpointError(cat(folder, ": no such folder, so no checkpoint to verify"));
   Verification result;
+  Records ledger;
+  try {
+    if (std::filesystem::exists(run_dir + "/ledger.jsonl")) ledger = read_ledger(run_dir).records;
+  } catch (const CheckpointError& error) {
+    result.ledger = error.what();
+  }
   for (const auto step : committed_steps(run_dir)) {
-    result.checkpoints.push_back(verify_step(run_dir, step));
+    result.checkpoints.push_back(verify_step(run_dir, step, ledger));
     if (result.pick < 0 && result.checkpoints.back().problems.empty()) result.pick = step;
   }
-  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
-    const std::string name = entry.path().filename();
+  for (const auto& name : names_in(folder)) {
     if (name.rfind(".tmp-", 0) == 0 || name.rfind(".trash-", 0) == 0) result.uncommitted.push_back(name);
+    if (name.rfind("quarantine-", 0) == 0) result.quarantined.push_back(name);
   }
-  std::sort(result.uncommitted.begin(), result.uncommitted.end());
   result.newest_is_whole = !result.checkpoints.empty() && result.checkpoints[0].problems.empty();
   return result;
 }

@@ -9,7 +9,8 @@ namespace entrain::checkpoint {
 struct Verified {
   std::int64_t step = 0;
   std::string name{};                   ///< "step-00001200", ".tmp-step-00001300"
-  std::vector<std::string> problems{};  ///< empty: whole
+  std::vector<std::string> problems{};  ///< why a resume would not take it; empty: it would
+  bool recorded = true;                 ///< the ledger, where there is one, has it
   std::uint64_t bytes = 0;
   std::size_t files = 0, tensors = 0;
 };
@@ -17,6 +18,8 @@ struct Verified {
 struct Verification {
   std::vector<Verified> checkpoints;     ///< newest first
   std::vector<std::string> uncommitted;  ///< .tmp-* and .trash-*: no resume looks at them
+  std::vector<std::string> quarantined;  ///< quarantine-*: taken out of use, kept for a person to look at
+  std::string ledger;                    ///< what is wrong with the ledger; empty: nothing, or there is none
   std::int64_t pick = -1;                ///< the step a resume goes on from; -1: none
   bool newest_is_whole = false;
 };

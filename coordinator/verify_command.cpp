@@ -5,7 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "checkpoint/reader.hpp"
-#include "checkpoint/store.hpp"
+#include "checkpoint/find.hpp"
 #include "checkpoint/verify.hpp"
 #include "configs/cat.hpp"
 #include "configs/error.hpp"
@@ -26,7 +26,8 @@ void print_lines(const std::string& run, const checkpoint::Verification& v) {
   for (const auto& c : v.checkpoints) {
     if (c.problems.empty()) {
       std::cout << c.name << "  whole   " << c.tensors << " tensors in " << c.files
-                << (c.files == 1 ? " file, " : " files, ") << size_text(c.bytes) << '\n';
+                << (c.files == 1 ? " file, " : " files, ") << size_text(c.bytes)
+                << (c.recorded ? "" : "; not in the ledger: recorded at the next start") << '\n';
     } else {
       for (const auto& problem : c.problems) std::cout << c.name << "  BROKEN  " << problem << '\n';
     }
@@ -34,6 +35,9 @@ void print_lines(const std::string& run, const checkpoint::Verification& v) {
   for (const auto& name : v.uncommitted)
     std::cout << name << (name.rfind(".tmp-", 0) == 0 ? "  never committed" : "  being deleted")
               << "; the next start removes it\n";
+  for (const auto& name : v.quarantined)
+    std::cout << name << "  out of use, never read; delete it when you have looked at it\n";
+  if (!v.ledger.empty()) std::cout << "ledger  BROKEN  " << v.ledger << '\n';
   if (v.pick < 0) {
     std::cout << "a resume finds no whole checkpoint in " << run << '\n';
     return;
@@ -46,12 +50,15 @@ nlohmann::json to_json(const checkpoint::Verification& v) {
   nlohmann::json json{{"resume_takes", v.pick < 0 ? nlohmann::json() : nlohmann::json(v.pick)},
                       {"newest_is_whole", v.newest_is_whole},
                       {"uncommitted", v.uncommitted},
+                      {"quarantined", v.quarantined},
+                      {"ledger_problem", v.ledger},
                       {"checkpoints", nlohmann::json::array()}};
   for (const auto& c : v.checkpoints)
     json["checkpoints"].push_back({{"step", c.step},
                                    {"name", c.name},
                                    {"whole", c.problems.empty()},
                                    {"problems", c.problems},
+                                   {"in_ledger", c.recorded},
                                    {"files", c.files},
                                    {"tensors", c.tensors},
                                    {"bytes", c.bytes}});
@@ -61,7 +68,7 @@ nlohmann::json to_json(const checkpoint::Verification& v) {
 int print_digest(const std::string& run, bool json) {
   const auto found = checkpoint::open_checkpoint(run);
   const checkpoint::CheckpointReader reader(found.dir);
-  const std::string digest = checkpoint::weights_digest(reader),
+  const std::string digest = checkpoint::weights_digest(reader.tensors()),
                     name = std::filesystem::path(found.dir).filename();
   if (json) {
     std::cout << nlohmann::json{{"weights_sha256", digest},
@@ -98,7 +105,7 @@ int verify_command(const std::vector<std::string>& args) {
   } else {
     print_lines(run, verification);
   }
-  return static_cast<int>(verification.newest_is_whole ? ExitCode::kDone : ExitCode::kCheckpoint);
+  return static_cast<int>(verification.newest_is_whole && verification.ledger.empty() ? ExitCode::kDone : ExitCode::kCheckpoint);
 }
 
 }  // namespace entrain::coordinator

@@ -5,6 +5,7 @@
 
 #include <filesystem>
 
+#include "checkpoint/resume.hpp"
 #include "checkpoint/store.hpp"
 #include "configs/error.hpp"
 #include "tests/checkpoint/state.hpp"
@@ -16,6 +17,7 @@ namespace {
 
 namespace fs = std::filesystem;
 using checkpoint::CheckpointStore;
+using checkpoint::Ledger;
 
 constexpr int kKeep = 2;
 
@@ -23,8 +25,11 @@ constexpr int kKeep = 2;
 class Crash : public ::testing::Test {
  protected:
   Crash() {
-    CheckpointStore store(run_.path(), kKeep);
-    for (const int step : {8, 16}) commit_step(store, step, 3);
+    CheckpointStore store(run_.path(), {kKeep});
+    Ledger ledger(run_.path());
+    ledger.append({{"kind", "START"}});
+    store.set_generation(ledger.generation());
+    for (const int step : {8, 16}) commit_step(store, step, 3, &ledger, step - 8);
   }
   void restore() {
     fs::remove_all(again_ / "run");
@@ -32,27 +37,51 @@ class Crash : public ::testing::Test {
   }
   std::string dir() const { return again_ / "run"; }
 
+  void commit_24(FaultyFileSystem& files) {
+    CheckpointStore store(dir(), {kKeep}, files);
+    Ledger ledger(dir(), files);
+    store.set_generation(ledger.generation());
+    commit_step(store, 24, 3, &ledger, 16);
+  }
+
   std::vector<std::string> undisturbed() {
     restore();
     FaultyFileSystem files(-1, Fault::kFail);
-    CheckpointStore store(dir(), kKeep, files);
-    commit_step(store, 24, 3);
-    EXPECT_EQ(store.newest_whole()->step, 24);
+    commit_24(files);
+    EXPECT_EQ(checkpoint::newest_whole(dir())->step, 24);
     return files.operations();
   }
 
-  // A whole checkpoint is there; the next start sweeps and commits as if nothing had been.
+  // The next start goes on from a whole checkpoint and commits as if nothing had been; afterwards the ledger counts on
+  // an unbroken path of checkpoints. Returns the step it went on from.
   std::int64_t survives() {
-    CheckpointStore store(dir(), kKeep);
-    const auto found = store.newest_whole();
-    if (!found || !holds_its_step(*found)) return -1;
+    CheckpointStore store(dir(), {kKeep});
+    Ledger ledger(dir());
     store.sweep();
+    const auto point = checkpoint::resume_point(dir(), store, ledger);
+    if (!point.from || !holds_its_step(*point.from)) return -1;
     for (const auto& entry : fs::directory_iterator(dir() + "/checkpoints"))
       if (entry.path().filename().string()[0] == '.') return -2;
-    commit_step(store, 24, 2);
-    const auto after = store.newest_whole();
-    return after && after->step == 24 && holds_its_step(*after) && after->passed_over.empty() ? found->step
-                                                                                              : -3;
+    const std::int64_t from = point.from->step, next = from + 8;
+    ledger.append({{"kind", "START"}});
+    store.set_generation(ledger.generation());
+    commit_step(store, next, 2, &ledger, from);
+    const auto after = checkpoint::newest_whole(dir());
+    if (!after || after->step != next || !holds_its_step(*after) || !after->passed_over.empty()) return -3;
+    const auto records = checkpoint::read_ledger(dir()).records;
+    return path_of(records) == (from == 24 ? "32 24 16 8 0" : "24 16 8 0") ? from : -4;
+  }
+
+  // From the last COMMIT over the parents; what is counted on must be there exactly once.
+  static std::string path_of(const std::vector<nlohmann::json>& records) {
+    std::string path;
+    std::int64_t want = -1;
+    for (auto r = records.rbegin(); r != records.rend(); ++r) {
+      if (r->at("kind") != "COMMIT" || (want >= 0 && r->at("step") != want)) continue;
+      path += std::to_string(r->at("step").get<std::int64_t>()) + ' ';
+      want = r->at("parent");
+    }
+    return path + std::to_string(want);
   }
 
   TemporaryFolder run_, again_;
@@ -60,7 +89,7 @@ class Crash : public ::testing::Test {
 
 std::int64_t operation_that_commits(const std::vector<std::string>& operations) {
   for (std::size_t i = 0; i < operations.size(); ++i)
-    if (operations[i].find(".tmp-step-00000024 -> ") != std::string::npos)
+    if (operations[i].find(".tmp-step-00000024-g0001 -> ") != std::string::npos)
       return static_cast<std::int64_t>(i);
   return -1;
 }
@@ -75,8 +104,7 @@ TEST_F(Crash, EndOfTheProcessAtEveryOperation) {
     const pid_t child = ::fork();
     if (child == 0) {
       FaultyFileSystem files(at, Fault::kDie);
-      CheckpointStore store(dir(), kKeep, files);
-      commit_step(store, 24, 3);
+      commit_24(files);
       ::_exit(0);
     }
     int status = 0;
@@ -96,8 +124,7 @@ TEST_F(Crash, PowerLossAtEveryOperation) {
     FaultyFileSystem files(at, Fault::kPower);
     bool stopped = false;
     try {
-      CheckpointStore store(dir(), kKeep, files);
-      commit_step(store, 24, 3);
+      commit_24(files);
     } catch (const PowerLoss&) {
       stopped = true;
     }
@@ -114,15 +141,14 @@ TEST_F(Crash, AnErrorAtEveryOperationEitherCommitsOrSaysSo) {
   for (std::int64_t at = 0; at < static_cast<std::int64_t>(operations.size()); ++at) {
     restore();
     FaultyFileSystem files(at, Fault::kFail);
-    CheckpointStore store(dir(), kKeep, files);
     std::string what;
     try {
-      commit_step(store, 24, 3);
+      commit_24(files);
     } catch (const CheckpointError& error) {
       what = error.what();
     }
     ASSERT_TRUE(files.was_hit());
-    const auto newest = store.newest_whole()->step;
+    const auto newest = checkpoint::newest_whole(dir())->step;
     if (what.empty()) {
       ++committed;
       EXPECT_EQ(newest, 24) << operations[at];
@@ -130,7 +156,7 @@ TEST_F(Crash, AnErrorAtEveryOperationEitherCommitsOrSaysSo) {
       ++threw;
       EXPECT_THAT(what, ::testing::HasSubstr("Input/output error doing " +
                                              operations[at].substr(0, operations[at].find(' '))));
-      EXPECT_FALSE(fs::exists(dir() + "/checkpoints/.tmp-step-00000024")) << operations[at];
+      EXPECT_FALSE(fs::exists(dir() + "/checkpoints/.tmp-step-00000024-g0001")) << operations[at];
     }
     EXPECT_EQ(survives(), newest) << operations[at];
   }

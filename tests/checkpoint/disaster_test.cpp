@@ -53,9 +53,9 @@ std::string in_child(const std::function<void()>& body) {
 
 // Commits step after step and tells each on `told`; never returns.
 [[noreturn]] void commit_for_ever(const std::string& run, int told) {
-  CheckpointStore store(run, 2);
+  CheckpointStore store(run, {2});
   store.sweep();
-  const auto found = store.newest_whole();
+  const auto found = checkpoint::newest_whole(run);
   for (std::int64_t step = found ? found->step + 1 : 1;; ++step) {
     commit_step(store, step, 3);
     if (::write(told, &step, sizeof step) != sizeof step) ::_exit(1);
@@ -65,7 +65,7 @@ std::string in_child(const std::function<void()>& body) {
 TEST(Disaster, FiftyTimesKillNine) {
   const TemporaryFolder run;
   const auto start = std::chrono::steady_clock::now();
-  CheckpointStore first(run.path(), 2);
+  CheckpointStore first(run.path(), {2});
   for (const int step : {1, 2, 3}) commit_step(first, step, 3);
   const auto commit_us =
       std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() - start)
@@ -89,7 +89,7 @@ TEST(Disaster, FiftyTimesKillNine) {
     ::waitpid(child, &status, 0);
     ASSERT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
 
-    const auto found = CheckpointStore(run.path(), 2).newest_whole();
+    const auto found = checkpoint::newest_whole(run.path());
     ASSERT_TRUE(found);
     EXPECT_TRUE(found->passed_over.empty()) << found->passed_over[0];
     EXPECT_TRUE(holds_its_step(*found));
@@ -107,22 +107,22 @@ TEST(Disaster, FiftyTimesKillNine) {
 void expect_step_16_refused(const std::string& run, const std::string& why, const std::string& said) {
   EXPECT_THAT(said, AllOf(HasSubstr("step 16 was not committed: rank "), HasSubstr(why),
                           HasSubstr("shard-000"), HasSubstr("step-00000008")));
-  const auto found = CheckpointStore(run, 2).newest_whole();
+  const auto found = checkpoint::newest_whole(run);
   ASSERT_TRUE(found);
   EXPECT_EQ(found->step, 8);
   EXPECT_TRUE(holds_its_step(*found));
-  EXPECT_FALSE(fs::exists(run + "/checkpoints/.tmp-step-00000016"));
+  EXPECT_FALSE(fs::exists(run + "/checkpoints/.tmp-step-00000016-g0000"));
 }
 
 TEST(Disaster, FullDisk) {
   const TemporaryFolder run;
   // A small disk where we may mount one; elsewhere the kernel's always-full device in place of one shard.
   const bool mounted = ::mount("tmpfs", run.path().c_str(), "tmpfs", 0, "size=400k") == 0;
-  CheckpointStore store(run.path(), 2);
+  CheckpointStore store(run.path(), {2});
   commit_step(store, 8, 3);
   if (!mounted) {
-    fs::create_directories(run / "checkpoints/.tmp-step-00000016");
-    fs::create_symlink("/dev/full", run / "checkpoints/.tmp-step-00000016/shard-0001.safetensors");
+    fs::create_directories(run / "checkpoints/.tmp-step-00000016-g0000");
+    fs::create_symlink("/dev/full", run / "checkpoints/.tmp-step-00000016-g0000/shard-0001.safetensors");
   }
   const std::string said = in_child([&] { commit_step(store, 16, 3); });
   expect_step_16_refused(run.path(), "No space left on device writing", said);
@@ -131,7 +131,7 @@ TEST(Disaster, FullDisk) {
 
 TEST(Disaster, FileSizeLimit) {
   const TemporaryFolder run;
-  CheckpointStore store(run.path(), 2);
+  CheckpointStore store(run.path(), {2});
   commit_step(store, 8, 3);
   const std::string said = in_child([&] {
     const rlimit limit{30'000, 30'000};
@@ -143,7 +143,7 @@ TEST(Disaster, FileSizeLimit) {
 
 TEST(Disaster, FolderThatCannotBeWritten) {
   const TemporaryFolder run;
-  CheckpointStore store(run.path(), 2);
+  CheckpointStore store(run.path(), {2});
   commit_step(store, 8, 3);
   fs::permissions(run.path(), fs::perms(0755));
   fs::permissions(run / "checkpoints", fs::perms(0555));

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "checkpoint/reader.hpp"
+#include "checkpoint/find.hpp"
 #include "checkpoint/store.hpp"
 #include "configs/philox.hpp"
 
@@ -56,8 +57,10 @@ inline std::vector<checkpoint::ShardVote> write_all(checkpoint::CheckpointStore&
   return votes;
 }
 
-inline void commit_step(checkpoint::CheckpointStore& store, std::int64_t step, int world) {
-  store.commit(step, write_all(store, step, world), {{"stage", "pretrain"}, {"lanes", 8}, {"lr", 0.1}});
+inline void commit_step(checkpoint::CheckpointStore& store, std::int64_t step, int world,
+                        checkpoint::Ledger* ledger = nullptr, std::int64_t parent = 0) {
+  store.commit(step, write_all(store, step, world),
+               {{"stage", "pretrain"}, {"lanes", 8}, {"lr", 0.1}, {"parent", parent}}, ledger);
 }
 
 /// Whether a checkpoint holds exactly the state of its step.

@@ -86,20 +86,20 @@ TEST(Store, WhatAnyNumberOfRanksWroteReadsTheSame) {
   std::set<std::string> digests;
   for (const int world : {1, 2, 3, 4, 8}) {
     const TemporaryFolder run;
-    CheckpointStore store(run.path(), 3);
+    CheckpointStore store(run.path(), {3});
     commit_step(store, 8, world);
     const auto found = checkpoint::open_checkpoint(run.path());
     EXPECT_EQ(found.manifest["world"], world);
     EXPECT_EQ(found.manifest["stage"], "pretrain");
     EXPECT_TRUE(holds_its_step(found)) << world;
-    digests.insert(checkpoint::weights_digest(CheckpointReader(found.dir)));
+    digests.insert(checkpoint::weights_digest(CheckpointReader(found.dir).tensors()));
   }
   EXPECT_EQ(digests.size(), 1U);
 }
 
 TEST(Store, DigestIsOfWeightsOnlyInNameOrder) {
   const TemporaryFolder run;
-  CheckpointStore store(run.path(), 2);
+  CheckpointStore store(run.path(), {2});
   commit_step(store, 8, 3);
   const State state(8);
   std::map<std::string, std::string> by_name;
@@ -109,17 +109,17 @@ TEST(Store, DigestIsOfWeightsOnlyInNameOrder) {
   std::string all;
   for (const auto& [name, bytes] : by_name) all += bytes;
   const auto found = checkpoint::open_checkpoint(run.path() + "/checkpoints/step-00000008/");
-  EXPECT_EQ(checkpoint::weights_digest(CheckpointReader(found.dir)), checkpoint::sha256_of(all));
+  EXPECT_EQ(checkpoint::weights_digest(CheckpointReader(found.dir).tensors()), checkpoint::sha256_of(all));
 }
 
 TEST(Store, KeepsTheNewestAndSweeps) {
   const TemporaryFolder run;
-  CheckpointStore store(run.path(), 1);  // two all the same
+  CheckpointStore store(run.path(), {1});  // two all the same
   for (const int step : {8, 16, 24, 32}) commit_step(store, step, 2);
   EXPECT_THAT(checkpoint::committed_steps(run.path()), ElementsAre(32, 24));
   EXPECT_EQ(read_file(run / "LATEST"), "step-00000032\n");
-  fs::create_directory(run / "checkpoints/.tmp-step-00000040");
-  write_file(run / "checkpoints/.tmp-step-00000040/shard-0000.safetensors", "half");
+  fs::create_directory(run / "checkpoints/.tmp-step-00000040-g0000");
+  write_file(run / "checkpoints/.tmp-step-00000040-g0000/shard-0000.safetensors", "half");
   fs::create_directory(run / "checkpoints/.trash-step-00000016");
   store.sweep();
   EXPECT_EQ(std::distance(fs::directory_iterator(run / "checkpoints"), {}), 2);
@@ -128,11 +128,11 @@ TEST(Store, KeepsTheNewestAndSweeps) {
 TEST(Store, ABrokenOneIsNoReasonToDeleteAWholeOne) {
   const TemporaryFolder run;
   {
-    CheckpointStore store(run.path(), 2);
+    CheckpointStore store(run.path(), {2});
     for (const int step : {8, 16}) commit_step(store, step, 3);
   }
   flip_bit(run / "checkpoints/step-00000016/shard-0000.safetensors", 3000);
-  CheckpointStore later(run.path(), 2);
+  CheckpointStore later(run.path(), {2});
   commit_step(later, 24, 3);
   EXPECT_THAT(checkpoint::committed_steps(run.path()), ElementsAre(24, 16, 8));
   commit_step(later, 32, 3);
@@ -141,12 +141,12 @@ TEST(Store, ABrokenOneIsNoReasonToDeleteAWholeOne) {
 
 TEST(Store, AStepCommittedAgainReplacesTheBrokenOne) {
   const TemporaryFolder run;
-  CheckpointStore store(run.path(), 3);
+  CheckpointStore store(run.path(), {3});
   for (const int step : {8, 16}) commit_step(store, step, 3);
   flip_bit(run / "checkpoints/step-00000016/shard-0001.safetensors", 3000);
-  EXPECT_EQ(store.newest_whole()->step, 8);
+  EXPECT_EQ(checkpoint::newest_whole(run.path())->step, 8);
   commit_step(store, 16, 1);
-  const auto found = store.newest_whole();
+  const auto found = checkpoint::newest_whole(run.path());
   EXPECT_EQ(found->step, 16);
   EXPECT_TRUE(holds_its_step(*found));
   EXPECT_EQ(std::distance(fs::directory_iterator(found->dir), {}), 2)
@@ -155,14 +155,14 @@ TEST(Store, AStepCommittedAgainReplacesTheBrokenOne) {
 
 TEST(Store, AFlippedBitInAnyFileFallsBackAndSaysWhere) {
   const TemporaryFolder run;
-  CheckpointStore store(run.path(), 3);
+  CheckpointStore store(run.path(), {3});
   for (const int step : {8, 16}) commit_step(store, step, 3);
   int files = 0;
   for (const auto& entry : fs::directory_iterator(run / "checkpoints/step-00000016")) {
     const std::string path = entry.path(), name = entry.path().filename(), good = read_file(path);
     for (const std::size_t byte : {std::size_t{0}, good.size() / 3, good.size() / 2, good.size() - 1}) {
       flip_bit(path, byte);
-      const auto found = store.newest_whole();
+      const auto found = checkpoint::newest_whole(run.path());
       ASSERT_TRUE(found);
       EXPECT_EQ(found->step, 8) << name << " byte " << byte;
       ASSERT_EQ(found->passed_over.size(), 1U);
@@ -176,12 +176,12 @@ TEST(Store, AFlippedBitInAnyFileFallsBackAndSaysWhere) {
     ++files;
   }
   EXPECT_EQ(files, 4);
-  EXPECT_EQ(store.newest_whole()->step, 16) << "mended again";
+  EXPECT_EQ(checkpoint::newest_whole(run.path())->step, 16) << "mended again";
 }
 
 TEST(Store, EveryBitOfTheManifestCounts) {
   const TemporaryFolder run;
-  CheckpointStore store(run.path(), 3);
+  CheckpointStore store(run.path(), {3});
   commit_step(store, 8, 1);
   const std::string dir = run / "checkpoints/step-00000008", path = dir + "/manifest.json",
                     good = read_file(path);
@@ -199,7 +199,7 @@ TEST(Store, EveryBitOfTheManifestCounts) {
 TEST(Store, NamesTheBlockOfALargeFile) {
   const TemporaryFolder run;
   const std::vector<std::byte> big(std::size_t{15} << 20);
-  CheckpointStore store(run.path(), 2);
+  CheckpointStore store(run.path(), {2});
   store.commit(1, {store.write_shard(1, {{"w", checkpoint::DType::kU8, {15 << 20}, big.data()}}, 0, 1)}, {});
   const std::string dir = run / "checkpoints/step-00000001";
   flip_bit(dir + "/shard-0000.safetensors", (std::size_t{12} << 20) + 77);
@@ -208,39 +208,39 @@ TEST(Store, NamesTheBlockOfALargeFile) {
 
 TEST(Store, TruncatedMissingAndForeignFilesFallBack) {
   const TemporaryFolder run;
-  CheckpointStore store(run.path(), 3);
+  CheckpointStore store(run.path(), {3});
   for (const int step : {8, 16}) commit_step(store, step, 3);
   const std::string dir = run / "checkpoints/step-00000016/", shard = dir + "shard-0002.safetensors",
                     good = read_file(shard);
   write_file(shard, good.substr(0, good.size() - 1));
-  EXPECT_THAT(store.newest_whole()->passed_over,
+  EXPECT_THAT(checkpoint::newest_whole(run.path())->passed_over,
               ElementsAre(AllOf(HasSubstr("shard-0002.safetensors: has"), HasSubstr("but manifest says"))));
   fs::remove(shard);
-  EXPECT_THAT(store.newest_whole()->passed_over,
+  EXPECT_THAT(checkpoint::newest_whole(run.path())->passed_over,
               ElementsAre(HasSubstr("shard-0002.safetensors: No such file")));
   write_file(shard, good);
-  EXPECT_EQ(store.newest_whole()->step, 16);
+  EXPECT_EQ(checkpoint::newest_whole(run.path())->step, 16);
   fs::remove(dir + "manifest.json");
-  EXPECT_THAT(store.newest_whole()->passed_over, ElementsAre(HasSubstr("never committed")));
-  EXPECT_EQ(store.newest_whole()->step, 8);
+  EXPECT_THAT(checkpoint::newest_whole(run.path())->passed_over, ElementsAre(HasSubstr("never committed")));
+  EXPECT_EQ(checkpoint::newest_whole(run.path())->step, 8);
 }
 
 TEST(Store, AFailedVoteCommitsNothingAndNamesTheRank) {
   const TemporaryFolder run;
-  CheckpointStore store(run.path(), 3);
+  CheckpointStore store(run.path(), {3});
   commit_step(store, 8, 3);
   auto votes = write_all(store, 16, 3);
   votes[2].error = "No space left on device writing x";
   EXPECT_THAT(said([&] { store.commit(16, votes, {}); }),
               AllOf(HasSubstr("step 16 was not committed: rank 2: No space left on device writing x"),
                     HasSubstr("step-00000008")));
-  EXPECT_EQ(store.newest_whole()->step, 8);
-  EXPECT_FALSE(fs::exists(run / "checkpoints/.tmp-step-00000016"));
+  EXPECT_EQ(checkpoint::newest_whole(run.path())->step, 8);
+  EXPECT_FALSE(fs::exists(run / "checkpoints/.tmp-step-00000016-g0000"));
 }
 
 TEST(Store, ShardsOfADeadGenerationOfMoreRanksDoNotStay) {
   const TemporaryFolder run;
-  CheckpointStore store(run.path(), 3);
+  CheckpointStore store(run.path(), {3});
   write_all(store, 8, 4);
   commit_step(store, 8, 2);
   EXPECT_EQ(std::distance(fs::directory_iterator(run / "checkpoints/step-00000008"), {}), 3);
@@ -252,7 +252,7 @@ TEST(Store, OpenSaysWhatItLookedFor) {
               HasSubstr("no such run or checkpoint folder"));
   EXPECT_THAT(said([&] { checkpoint::open_checkpoint(run.path()); }),
               HasSubstr("/checkpoints/step-*/manifest.json and found none"));
-  CheckpointStore store(run.path(), 3);
+  CheckpointStore store(run.path(), {3});
   commit_step(store, 8, 1);
   flip_bit(run / "checkpoints/step-00000008/shard-0000.safetensors", 2000);
   EXPECT_THAT(said([&] { checkpoint::open_checkpoint(run.path()); }),
@@ -261,7 +261,7 @@ TEST(Store, OpenSaysWhatItLookedFor) {
 
 TEST(Reader, RefusesAnotherSizeAndAnUnknownName) {
   const TemporaryFolder run;
-  CheckpointStore store(run.path(), 3);
+  CheckpointStore store(run.path(), {3});
   commit_step(store, 8, 2);
   const CheckpointReader reader(run / "checkpoints/step-00000008");
   std::byte out[8];
@@ -287,22 +287,22 @@ Ran verify(const std::vector<std::string>& args) {
 
 TEST(Verify, TellsWhatAResumeTakesAndWhyNotTheOthers) {
   const TemporaryFolder run;
-  CheckpointStore store(run.path(), 3);
+  CheckpointStore store(run.path(), {3});
   for (const int step : {8, 16}) commit_step(store, step, 3);
   Ran ran = verify({run.path()});
   EXPECT_EQ(ran.code, 0);
   EXPECT_THAT(ran.out, AllOf(HasSubstr("step-00000016  whole   7 tensors in 3 files"),
                              HasSubstr("a resume takes step 16, the newest")));
-  const auto digest = checkpoint::weights_digest(CheckpointReader(run / "checkpoints/step-00000016"));
+  const auto digest = checkpoint::weights_digest(CheckpointReader(run / "checkpoints/step-00000016").tensors());
   EXPECT_EQ(verify({"--digest", run.path()}).out, digest + "  step-00000016\n");
 
   flip_bit(run / "checkpoints/step-00000016/shard-0001.safetensors", 100);
-  fs::create_directory(run / "checkpoints/.tmp-step-00000024");
+  fs::create_directory(run / "checkpoints/.tmp-step-00000024-g0000");
   ran = verify({run.path()});
   EXPECT_EQ(ran.code, 73);
   EXPECT_THAT(ran.out,
               AllOf(HasSubstr("step-00000016  BROKEN  shard-0001.safetensors: sha256 is"),
-                    HasSubstr("step-00000008  whole"), HasSubstr(".tmp-step-00000024  never committed"),
+                    HasSubstr("step-00000008  whole"), HasSubstr(".tmp-step-00000024-g0000  never committed"),
                     HasSubstr("a resume takes step 8")));
   const auto json = nlohmann::json::parse(verify({run.path(), "--json"}).out);
   EXPECT_EQ(json["resume_takes"], 8);

@@ -5,7 +5,7 @@
 #include <iostream>
 #include <nlohmann/json.hpp>
 
-#include "checkpoint/store.hpp"
+#include "checkpoint/find.hpp"
 #include "configs/cat.hpp"
 #include "configs/error.hpp"
 #include "coordinator/flags.hpp"
@@ -58,7 +58,7 @@ checkpoint::Metadata metadata_of(const checkpoint::Found& found, const checkpoin
                                 {"step", cat(found.step)},
                                 {"stage", facts.at("stage")},
                                 {"corpus_digest", facts.at("corpus_digest")},
-                                {"weights_digest", checkpoint::weights_digest(reader)},
+                                {"weights_digest", checkpoint::weights_digest(reader.tensors())},
                                 {"model", facts.at("config").at("model.name")},
                                 {"in_channels", channels},
                                 {"input_size", cat(channels, ',', side, ',', side)},

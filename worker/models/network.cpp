@@ -6,7 +6,7 @@
 
 #include "checkpoint/reader.hpp"
 #include "checkpoint/safetensors.hpp"
-#include "checkpoint/store.hpp"
+#include "checkpoint/find.hpp"
 #include "configs/cat.hpp"
 #include "configs/error.hpp"
 #include "worker/models/init.hpp"

@@ -3,7 +3,7 @@
 #include <ATen/ATen.h>
 
 #include "checkpoint/reader.hpp"
-#include "checkpoint/store.hpp"
+#include "checkpoint/find.hpp"
 #include "configs/cat.hpp"
 #include "configs/error.hpp"
 #include "configs/log.hpp"
@@ -60,7 +60,7 @@ EvaluateModel open_evaluate_model(const ResolvedConfig& resolved, const sharding
     throw CheckpointError(cat(found.dir, ": has no classifier (a ", std::string(model.facts.at("stage")),
                               " run); fine-tune first: entrain finetune CONFIG init.from=", from,
                               " run.dir=F, then evaluate with init.from=F"));
-  model.weights_digest = checkpoint::weights_digest(reader);
+  model.weights_digest = checkpoint::weights_digest(reader.tensors());
   model.class_names = model.facts.at("class_names").get<std::vector<std::string>>();
   require_channels(model.facts.at("in_channels"), in_channels, found.dir);
   model.plain = views_for(resolved, model.facts, found.dir, corpus);

@@ -43,7 +43,7 @@ void commit_run(const std::string& dir, bool classifier) {
                           {"corpus_digest", "c0ffee"},
                           {"config", {{"model.name", kModel}, {"views.crop_pixels", "48"}}}};
   if (classifier) facts["class_names"] = {"a", "b", "it's c"};
-  checkpoint::CheckpointStore store(dir, 2);
+  checkpoint::CheckpointStore store(dir, {2});
   store.commit(8, {store.write_shard(8, worker::views_of(tensors), 0, 1)}, facts);
 }
 

@@ -124,8 +124,8 @@ nlohmann::json SmallStudy::metrics(const std::string& run) const {
 }
 
 std::string SmallStudy::weights(const std::string& run) const {
-  return checkpoint::weights_digest(
-      checkpoint::CheckpointReader(checkpoint::open_checkpoint(folder_ / run).dir));
+  const checkpoint::CheckpointReader reader(checkpoint::open_checkpoint(folder_ / run).dir);
+  return checkpoint::weights_digest(reader.tensors());
 }
 
 std::vector<std::int64_t> SmallStudy::lineage(const std::string& run, const std::string& name) const {

@@ -1,0 +1,99 @@
+#include "checkpoint/resume.hpp"
+
+#include <set>
+
+#include "checkpoint/manifest.hpp"
+#include "configs/cat.hpp"
+#include "configs/error.hpp"
+
+namespace entrain::checkpoint {
+namespace {
+
+constexpr int kNonFinite = static_cast<int>(ExitCode::kNumeric);
+constexpr int kTimesTooOften = 2;
+
+using Records = std::vector<nlohmann::json>;
+
+// How often training from the newest commit of this step ended in a non-finite loss.
+int times_diverged(const Records& ledger, std::int64_t step) {
+  int times = 0;
+  for (const auto& record : ledger) {
+    const auto kind = record.value("kind", std::string());
+    if (kind == "COMMIT" && record.at("step") == step) times = 0;
+    if (kind == "END" && record.value("code", 0) == kNonFinite && record.value("committed", std::int64_t{-1}) == step)
+      ++times;
+  }
+  return times;
+}
+
+std::set<std::int64_t> counted_steps(const Records& ledger) {
+  std::set<std::int64_t> steps;
+  for (const auto& record : ledger) {
+    const auto kind = record.value("kind", std::string());
+    const auto step = record.value("step", std::int64_t{-1});
+    if (kind == "COMMIT") steps.insert(step);
+    if (kind == "BAD") steps.erase(step);
+    if (kind == "ATTEMPT") steps.erase(steps.upper_bound(step), steps.end());
+  }
+  return steps;
+}
+
+struct Passed {
+  std::int64_t step;
+  std::string why;
+};
+
+// Fills `from` with the newest that may be used.
+std::vector<Passed> passed_over(const std::string& run_dir, const Records& ledger, std::optional<Found>& from) {
+  std::vector<Passed> passed;
+  for (const auto step : committed_steps(run_dir)) {
+    Found found{.step = step, .dir = cat(run_dir, "/checkpoints/", step_name(step))};
+    std::string why = why_broken(found.dir, found.manifest);
+    if (why.empty()) why = why_spoiled(ledger, step);
+    if (why.empty()) {
+      from = std::move(found);
+      return passed;
+    }
+    passed.push_back({step, why});
+  }
+  if (passed.empty()) return passed;
+  std::string all = cat(run_dir, ": holds checkpoints, but none can be used");
+  for (const auto& p : passed) all += cat("\n  ", step_name(p.step), ": ", p.why);
+  throw CheckpointError(all + "\nTo start over, set run.dir anew");
+}
+
+}  // namespace
+
+bool counts(const Records& ledger, std::int64_t step) { return counted_steps(ledger).count(step) != 0; }
+
+std::string why_spoiled(const Records& ledger, std::int64_t step) {
+  const int times = times_diverged(ledger, step);
+  return times < kTimesTooOften ? "" : cat("training from it ended in a non-finite loss ", times, " times");
+}
+
+ResumePoint resume_point(const std::string& run_dir, CheckpointStore& store, Ledger& ledger) {
+  ResumePoint result;
+  for (const auto& p : passed_over(run_dir, ledger.records(), result.from))
+    result.said.push_back(cat("passed over ", step_name(p.step), ": ", p.why, "; it is now checkpoints/",
+                              store.quarantine(p.step, p.why, &ledger)));
+  if (!result.from) return result;
+
+  const Found& from = *result.from;
+  const auto counted = counted_steps(ledger.records());
+  for (auto gone = counted.upper_bound(from.step); gone != counted.end(); ++gone) {
+    result.said.push_back(cat(step_name(*gone), " of the ledger is no longer on the disk"));
+    ledger.append({{"kind", "BAD"}, {"step", *gone}, {"reason", "no longer on the disk"}});
+  }
+  if (counted.count(from.step) == 0) {
+    result.said.push_back(cat(step_name(from.step), " is whole, but the ledger did not have it: recorded now"));
+    ledger.append(commit_record(from.dir, from.manifest));
+  }
+  ledger.append({{"kind", "ATTEMPT"}, {"step", from.step}});
+
+  const auto parent = from.manifest.value("parent", std::int64_t{0});
+  Found before{.step = parent, .dir = cat(run_dir, "/checkpoints/", step_name(parent))};
+  if (parent > 0 && why_broken(before.dir, before.manifest).empty()) result.before = std::move(before);
+  return result;
+}
+
+}  // namespace entrain::checkpoint
