@@ -14,6 +14,7 @@
 // exp(s_kj - lse_k):
 //   loss = 1/2G sum_k [lse_k - s_k,partner(k)]
 //   dL/dz_k = 1/(2G tau) sum_{j != k} (P_kj + P_jk - 2 [j is k's partner]) z_j
+// With classes, s_kj = -inf for every pair of one class that is not (k, partner of k): both its P are 0.
 // P_jk = exp(s_kj - lse_j), so the gradient of a row needs nothing of the others but z and lse: gather z,
 // then lse, and each row's gradient is complete where the row lives. No [R, S] matrix is kept: tiles are
 // computed twice.
@@ -27,6 +28,7 @@ namespace {
 // All rows as every rank sees them after the first gather, cut into tiles of columns.
 struct Scene {
   at::Tensor z_SD;
+  at::Tensor classes_S;  // undefined: all rows differ
   double temperature;
   std::int64_t images;  // m
   std::int64_t tile_columns;
@@ -34,21 +36,9 @@ struct Scene {
 
 // One column tile seen from one lane: entry (k, k + to_self) is row k against itself.
 struct Tile {
-  at::Tensor z_CD;
+  at::Tensor z_CD, no_negatives_LC;  // the latter: pairs of one class; undefined: there are none
   std::int64_t first, to_self;
 };
-
-Tile tile_at(const Scene& scene, std::int64_t first_column, std::int64_t first_row) {
-  const std::int64_t columns = std::min(scene.tile_columns, scene.z_SD.size(0) - first_column);
-  return {scene.z_SD.narrow(0, first_column, columns), first_column, first_row - first_column};
-}
-
-// s_LC := logits of the lane against the tile. No row is its own negative.
-void logits_into_(const at::Tensor& s_LC, const at::Tensor& z_over_tau_LD, const Tile& tile) {
-  at::Tensor out = s_LC;
-  at::mm_out(out, z_over_tau_LD, tile.z_CD.t());
-  out.diagonal(tile.to_self).fill_(-std::numeric_limits<double>::infinity());
-}
 
 // act(cells, row): `cells` views the tile's entries that are the positives of rows row, row + 1, ... of the
 // lane. Rows of view 0 have their positive m columns to the right of their own place, rows of view 1 m to the
@@ -60,6 +50,26 @@ void for_positives(const at::Tensor& s_LC, const Tile& tile, std::int64_t m, Act
     const at::Tensor cells = s_LC.narrow(0, row, m).diagonal(offset);
     if (cells.numel() > 0) act(cells, row + std::max<std::int64_t>(0, -offset));
   }
+}
+
+Tile tile_at(const Scene& scene, std::int64_t first_column, std::int64_t first_row) {
+  const std::int64_t columns = std::min(scene.tile_columns, scene.z_SD.size(0) - first_column);
+  Tile tile{scene.z_SD.narrow(0, first_column, columns), {}, first_column, first_row - first_column};
+  if (!scene.classes_S.defined()) return tile;
+  const at::Tensor rows_L1 = scene.classes_S.narrow(0, first_row, 2 * scene.images).unsqueeze(1);
+  tile.no_negatives_LC = rows_L1.eq(scene.classes_S.narrow(0, first_column, columns).unsqueeze(0));
+  for_positives(tile.no_negatives_LC, tile, scene.images,
+                [](const at::Tensor& cells, std::int64_t) { cells.fill_(false); });
+  return tile;
+}
+
+// s_LC := logits of the lane against the tile. No row is its own negative, nor one of its class.
+void logits_into_(const at::Tensor& s_LC, const at::Tensor& z_over_tau_LD, const Tile& tile) {
+  constexpr double kNone = -std::numeric_limits<double>::infinity();
+  at::Tensor out = s_LC;
+  at::mm_out(out, z_over_tau_LD, tile.z_CD.t());
+  out.diagonal(tile.to_self).fill_(kNone);
+  if (tile.no_negatives_LC.defined()) out.masked_fill_(tile.no_negatives_LC, kNone);
 }
 
 // [L, 3] double: log-sum-exp over all other rows, logit of the positive, 1 where no negative comes up to it.
@@ -79,7 +89,7 @@ at::Tensor row_terms(const Scene& scene, std::int64_t first_row) {
     const Tile tile = tile_at(scene, c, first_row);
     const at::Tensor s_LC = scratch.narrow(0, 0, L * tile.z_CD.size(0)).view({L, -1});
     logits_into_(s_LC, z_over_tau_LD, tile);
-    for_positives(s_LC, tile, scene.images, [&](at::Tensor cells, std::int64_t row) {
+    for_positives(s_LC, tile, scene.images, [&](const at::Tensor& cells, std::int64_t row) {
       positive_L1.select(1, 0).narrow(0, row, cells.numel()).copy_(cells);
       cells.fill_(-std::numeric_limits<double>::infinity());
     });
@@ -109,7 +119,7 @@ at::Tensor row_gradient(const Scene& scene, std::int64_t first_row, const at::Te
     logits_into_(weight_LC, z_over_tau_LD, tile);
     at::sub_out(as_negative_LC, weight_LC, lse_S.narrow(0, tile.first, C).unsqueeze(0));
     weight_LC.sub_(lse_L1).exp_().add_(as_negative_LC.exp_());  // as anchor, and in the sums of the others
-    for_positives(weight_LC, tile, scene.images, [](at::Tensor cells, std::int64_t) { cells.sub_(2); });
+    for_positives(weight_LC, tile, scene.images, [](const at::Tensor& cells, std::int64_t) { cells.sub_(2); });
     sum_LD.addmm_(weight_LC, tile.z_CD);
   }
   return sum_LD.div_(static_cast<double>(S) * scene.temperature);
@@ -118,13 +128,16 @@ at::Tensor row_gradient(const Scene& scene, std::int64_t first_row, const at::Te
 }  // namespace
 
 LossAndGradient nt_xent(const at::Tensor& u_RD, double temperature, const LaneLayout& layout,
-                        Collectives& comm, LaneThreads& threads, std::int64_t tile_columns) {
+                        Collectives& comm, LaneThreads& threads, std::int64_t tile_columns,
+                        const at::Tensor& classes_R) {
   TORCH_CHECK(
       u_RD.dim() == 2 && layout.views == 2 && u_RD.size(0) == layout.my_rows() && layout.my_rows() > 0,
       "nt_xent: want [", layout.my_rows(), ", D] for ", layout.mine.count, " lanes of 2 x ", layout.images,
       " rows, got ", u_RD.sizes(), " with ", layout.views, " views");
   TORCH_CHECK(temperature > 0 && tile_columns >= 0, "nt_xent: temperature ", temperature, " and tile of ",
               tile_columns, " columns must be positive (0 columns: chosen)");
+  TORCH_CHECK(!classes_R.defined() || (classes_R.dim() == 1 && classes_R.size(0) == u_RD.size(0)),
+              "nt_xent: want one class per row");
   const at::Tensor u = u_RD.detach();
   const std::int64_t L = layout.lane_rows(), lanes = layout.mine.count;
   const auto lane = [L](const at::Tensor& rows, std::int64_t l) { return rows.narrow(0, l * L, L); };
@@ -138,17 +151,19 @@ LossAndGradient nt_xent(const at::Tensor& u_RD, double temperature, const LaneLa
     lane(norm_R1, l).copy_(norm);
     lane(z_RD, l).copy_(wide / norm);
   });
-  const GatheredRows z = comm.all_gather_rows(z_RD);  // collective 1 of 2
+  const GatheredRows z = comm.all_gather_rows(z_RD);  // the first collective
   TORCH_CHECK(z.all.size(0) == layout.all_rows(), "nt_xent: ", layout.all_rows(),
               " rows expected from all ranks, got ", z.all.size(0));
   // By the lane's size, never by the number of ranks.
   if (tile_columns == 0) tile_columns = std::max<std::int64_t>(1, kLossTileEntries / L);
-  const Scene scene{z.all, temperature, layout.images, std::min(tile_columns, z.all.size(0))};
+  const at::Tensor classes_S =
+      classes_R.defined() ? comm.all_gather_rows(classes_R).all : at::Tensor();
+  const Scene scene{z.all, classes_S, temperature, layout.images, std::min(tile_columns, z.all.size(0))};
 
   const at::Tensor terms_R3 = at::empty({u.size(0), 3}, norm_R1.options());
   threads.for_each(lanes,
                    [&](std::int64_t l) { lane(terms_R3, l).copy_(row_terms(scene, z.first + l * L)); });
-  const at::Tensor terms_S3 = comm.all_gather_rows(terms_R3).all;  // collective 2 of 2
+  const at::Tensor terms_S3 = comm.all_gather_rows(terms_R3).all;  // the last collective
   const at::Tensor lse_S = terms_S3.select(1, 0).to(u.scalar_type(), /*non_blocking=*/false, /*copy=*/true);
 
   LossAndGradient result;

@@ -68,7 +68,7 @@ void Encoder::standardise() {
   }
 }
 
-void Encoder::finish_gradient_(at::Tensor gradient_P) const {
+void Encoder::finish_gradient_(const at::Tensor& gradient_P) const {
   for (const Conv& conv : convs_) {
     const at::Tensor d = parameters_.view(gradient_P, conv.weight);
     AT_DISPATCH_FLOATING_TYPES(d.scalar_type(), "finish_gradient_", [&] {
@@ -99,7 +99,7 @@ at::Tensor Encoder::run(const at::Tensor& x_NCPP, Saved* saved) const {
   return norm_relu(last_, x, statistics).mean({1, 2});
 }
 
-void Encoder::backward_lane(LaneGraph&& graph, const at::Tensor& dh_LF, at::Tensor gradient_P) const {
+void Encoder::backward_lane(LaneGraph&& graph, const at::Tensor& dh_LF, const at::Tensor& gradient_P) const {
   const at::NoGradGuard no_grad;
   Saved saved = std::move(graph.saved);
   const at::Tensor statistics = pop(saved), x = pop(saved);

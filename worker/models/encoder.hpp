@@ -41,11 +41,11 @@ class Encoder {
   /// Writes d/d(standardised kernels), dgamma and dbeta of this lane into the encoder's slots of a flat gradient in the
   /// layout of the ParameterSet. (A kernel's slot holds its numbers in the order O, row, column, I until
   /// finish_gradient_.) Overwrites; leaves other slots alone; frees the graph piece by piece. Any thread.
-  void backward_lane(LaneGraph&& graph, const at::Tensor& dh_LF, at::Tensor gradient_P) const;
+  void backward_lane(LaneGraph&& graph, const at::Tensor& dh_LF, const at::Tensor& gradient_P) const;
 
   /// Turns the sum over lanes of d/d(standardised kernels) into d/d(kernels), in place: standardisation's backward is
   /// linear. Once a step, with the parameters that standardise() saw.
-  void finish_gradient_(at::Tensor gradient_P) const;
+  void finish_gradient_(const at::Tensor& gradient_P) const;
 
   /// [N, F], keeping nothing. Any thread.
   at::Tensor features(const at::Tensor& x_NCPP) const;

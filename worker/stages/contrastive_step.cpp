@@ -16,7 +16,7 @@ ContrastiveStep::ContrastiveStep(const ParameterSet& parameters, Encoder& encode
       lane_gradients_(layout.mine.count) {}
 
 StepResult ContrastiveStep::gradient(const std::function<at::Tensor(std::int64_t)>& views, Collectives& comm,
-                                     LaneThreads& threads) {
+                                     LaneThreads& threads, const at::Tensor& classes_R) {
   const std::int64_t lanes = layout_.mine.count, rows = layout_.lane_rows();
 
   encoder_.standardise();  // once, for all lanes
@@ -28,7 +28,7 @@ StepResult ContrastiveStep::gradient(const std::function<at::Tensor(std::int64_t
   const at::Tensor z_RD =
       head_.forward(h_RF, layout_, comm, threads);  // BatchNorm over the rows of all ranks
   const LossAndGradient loss =
-      nt_xent(z_RD, temperature_, layout_, comm, threads);  // negatives: all rows of all ranks
+      nt_xent(z_RD, temperature_, layout_, comm, threads, 0, classes_R);  // negatives: rows of all ranks
 
   const at::Tensor dh_RF = head_.backward(loss.dz_RD, layout_, comm, threads, [&](std::int64_t lane) {
     at::Tensor& gradient = lane_gradients_[lane - layout_.mine.first];

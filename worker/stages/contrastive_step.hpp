@@ -25,9 +25,10 @@ class ContrastiveStep {
   ContrastiveStep(const ParameterSet& parameters, Encoder& encoder, ProjectionHead& head,
                   const LaneLayout& layout, double temperature, bool library_sum = false);
 
-  /// `views(i)` makes [2m, C, P, P] for this rank's lane i; called once per lane, from lane threads. Collective.
+  /// `views(i)` makes [2m, C, P, P] for this rank's lane i; called once per lane, from lane threads.
+  /// `classes_R`: rows that are no negatives of each other (nt_xent.hpp). Collective.
   StepResult gradient(const std::function<at::Tensor(std::int64_t)>& views, Collectives& comm,
-                      LaneThreads& threads);
+                      LaneThreads& threads, const at::Tensor& classes_R = {});
 
  private:
   const ParameterSet& parameters_;

@@ -63,7 +63,10 @@ Whole loss_on(worker::Collectives& comm, const NtXentCase& c, const at::Tensor& 
   SpoiledCollectives spoiled(comm, spoil);
   worker::LaneThreads lane_threads(threads);
   const at::Tensor u_RD = u_SD.narrow(0, layout.mine.first * layout.lane_rows(), layout.my_rows());
-  const auto mine = nt_xent(u_RD, c.temperature, layout, spoiled, lane_threads, tile_columns);
+  at::Tensor classes_R;
+  if (c.classes_S.defined())
+    classes_R = c.classes_S.narrow(0, layout.mine.first * layout.lane_rows(), layout.my_rows());
+  const auto mine = nt_xent(u_RD, c.temperature, layout, spoiled, lane_threads, tile_columns, classes_R);
   return {mine.loss, comm.all_gather_rows(mine.dz_RD).all, mine.contrastive_accuracy};
 }
 
@@ -116,9 +119,15 @@ Whole equation_one_by_autograd(const at::Tensor& u_SD, const NtXentCase& c) {
   u.requires_grad_(true);
   const at::Tensor z = u / u.square().sum(1, true).sqrt();
   const at::Tensor s_SS = z.mm(z.t()) / c.temperature;
-  const at::Tensor self = at::eye(S, at::kBool);
+  at::Tensor self = at::eye(S, at::kBool);
   std::vector<std::int64_t> partners;
   for (std::int64_t k = 0; k < S; ++k) partners.push_back(partner_of(k, c.images));
+  if (c.classes_S.defined()) {
+    const auto of = [&](std::int64_t k) { return c.classes_S[k].item<std::int64_t>(); };
+    for (std::int64_t k = 0; k < S; ++k)
+      for (std::int64_t j = 0; j < S; ++j)
+        if (of(k) == of(j) && j != partners[k]) self[k][j] = true;
+  }
   const at::Tensor p_S1 = at::tensor(partners, at::kLong).unsqueeze(1);
   const at::Tensor lse = s_SS.masked_fill(self, -std::numeric_limits<double>::infinity()).logsumexp(1);
   const at::Tensor loss = (lse - s_SS.gather(1, p_S1).squeeze(1)).mean();

@@ -14,6 +14,7 @@ struct NtXentCase {
   std::int64_t lanes = 8, images = 1, width = 3;
   double temperature = 0.5;
   at::ScalarType dtype = at::kDouble;
+  at::Tensor classes_S{};  ///< int64, one per row; undefined: none
 };
 
 /// Loss and gradient of all rows, in rank order.
