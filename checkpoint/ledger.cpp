@@ -72,6 +72,7 @@ nlohmann::json record_of(const std::string& path, std::size_t number, std::strin
                ", whose SHA-256 is ", start_of(head), ": it was written behind ", start_of(says),
                ". A line was taken out, put in, repeated or moved here"));
   }
+  record.erase("sum");
   return record;
 }
 

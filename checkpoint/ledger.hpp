@@ -18,7 +18,7 @@ std::string ledger_path(const std::string& run_dir);
 /// "prev", the SHA-256 of the line before (64 zeros in the first), and ends in "sum", the XXH3-128 of the line up to
 /// there: "prev" sees every change of another line, "sum" one of the last line.
 struct LedgerText {
-  std::vector<nlohmann::json> records;
+  std::vector<nlohmann::json> records;  ///< without "sum"
   std::vector<std::string> digests;  ///< SHA-256 of each line without its newline
   std::uint64_t bytes = 0;           ///< of the whole records; what comes behind is torn
   std::string torn;                  ///< "line 9 .."; empty: nothing is
