@@ -8,7 +8,6 @@
 #include <cmath>
 #include <filesystem>
 #include <functional>
-#include <regex>
 
 #include "checkpoint/digest.hpp"
 #include "configs/cat.hpp"
@@ -64,10 +63,9 @@ int line_blamed(const std::string& run) {
   } catch (const CheckpointError& error) {
     text = error.what();
   }
-  static const std::regex kLine("ledger.jsonl:(\\d+): |^line (\\d+) (has no end|is not JSON)");
-  std::smatch found;
-  if (std::regex_search(text, found, kLine))
-    return std::stoi(found[1].matched ? found[1] : found[2]);
+  for (const std::string before : {"ledger.jsonl:", "line "})
+    if (const auto at = text.find(before); at != std::string::npos)
+      return std::stoi(text.substr(at + before.size()));
   return 0;
 }
 
