@@ -1,11 +1,11 @@
 #include "sharding/sample_plan.hpp"
 
 #include <algorithm>
-#include <cmath>
+#include <span>
+#include <stdexcept>
 
 #include "configs/cat.hpp"
 #include "configs/error.hpp"
-#include "configs/philox.hpp"
 #include "configs/sha256.hpp"
 
 // How an epoch is ordered. Its raw order is a keyed permutation. Batches do not end where epochs do: the last
@@ -18,61 +18,48 @@
 // on the head before it; that chain is cut wherever nothing is carried over, i.e. after at most G epochs.
 namespace entrain::sharding {
 namespace {
-constexpr int kRounds = 8;
 
-std::int64_t ceil_root(std::int64_t n) {
-  auto root = static_cast<std::int64_t>(std::sqrt(static_cast<double>(n)));
-  while (root * root < n) ++root;
-  while (root > 1 && (root - 1) * (root - 1) >= n) --root;
-  return root;
+constexpr std::uint32_t kSamples = 0x504C414E;
+
+std::string digest_of(const std::vector<std::uint32_t>& classes) {
+  if (classes.empty()) return "";
+  Sha256 sha;
+  sha.add(std::as_bytes(std::span(classes)));
+  return sha.hex();
 }
+
 }  // namespace
 
-SamplePlan::SamplePlan(std::int64_t num_samples, std::int64_t global_batch, std::uint64_t seed)
-    : num_samples_(num_samples), global_batch_(global_batch), seed_(seed), half_(ceil_root(num_samples)) {
-  if (global_batch < 1) throw ConfigError(cat("batch: want at least 1 image, got ", global_batch));
-  if (num_samples < global_batch)
-    throw DataError(cat("the corpus has ", num_samples, " images but one global batch needs ", global_batch,
+SamplePlan::SamplePlan(PlanSettings s)
+    : num_samples_(s.num_samples),
+      global_batch_(s.global_batch),
+      first_step_(s.first_step),
+      first_epoch_(s.first_epoch),
+      seed_(s.seed),
+      order_(std::max<std::int64_t>(1, s.num_samples), s.seed, kSamples),
+      classes_digest_(digest_of(s.classes)) {
+  if (global_batch_ < 1) throw ConfigError(cat("batch: want at least 1 image, got ", global_batch_));
+  if (num_samples_ < global_batch_)
+    throw DataError(cat("the corpus has ", num_samples_, " images but one global batch needs ", global_batch_,
                         " different ones; lower batch.lanes or batch.lane_images, or add data.files"));
+  if (!s.classes.empty()) groups_ = std::make_shared<const GroupOrder>(s.classes, global_batch_, seed_);
 }
 
-// A Feistel network over pairs (l, r) in [0, half)^2 with modular addition: a bijection for any half. The
-// square is hardly larger than N; the few values beyond N walk on along their cycle until they fall inside.
-std::int64_t SamplePlan::raw(std::int64_t epoch, std::int64_t position) const {
-  const auto e = static_cast<std::uint64_t>(epoch);
-  const auto key =
-      philox4x32({static_cast<std::uint32_t>(seed_), static_cast<std::uint32_t>(seed_ >> 32),
-                  static_cast<std::uint32_t>(Purpose::kPermutation), static_cast<std::uint32_t>(e)},
-                 {static_cast<std::uint32_t>(e >> 32), 0x504C414EU});
-  const auto half = static_cast<std::uint64_t>(half_);
-  auto value = static_cast<std::uint64_t>(position);
-  do {
-    std::uint64_t left = value / half, right = value % half;
-    for (std::uint32_t round = 0; round < kRounds; ++round) {
-      const auto f =
-          philox4x32({static_cast<std::uint32_t>(right), static_cast<std::uint32_t>(right >> 32), round, 0},
-                     {key[0], key[1]});
-      const std::uint64_t mixed = (std::uint64_t{f[0]} << 32 | f[1]) % half;
-      const std::uint64_t sum = left + mixed;
-      left = right;
-      right = sum < half ? sum : sum - half;
-    }
-    value = left * half + right;
-  } while (value >= static_cast<std::uint64_t>(num_samples_));
-  return static_cast<std::int64_t>(value);
+std::int64_t SamplePlan::carried_into(std::int64_t epoch) const {
+  return static_cast<std::int64_t>(static_cast<Wide>(epoch) * num_samples_ % global_batch_);
 }
 
 // `before`: the head of the epoch before, if its leftovers may lie in it.
 SamplePlan::Head SamplePlan::make_head(std::int64_t epoch, const Head* before) const {
   const std::int64_t G = global_batch_, N = num_samples_;
   Head head(static_cast<std::size_t>(G));
-  for (std::int64_t i = 0; i < G; ++i) head[i] = raw(epoch, i);
+  order_.for_each(epoch, 0, G, [&](std::int64_t i, std::int64_t sample) { head[i] = sample; });
   const std::int64_t r = carried_into(epoch), q = G - r;
   if (r == 0) return head;
   Head carried(static_cast<std::size_t>(r));
   for (std::int64_t i = 0; i < r; ++i) {
     const std::int64_t position = N - r + i;
-    carried[i] = before && position < G ? (*before)[position] : raw(epoch - 1, position);
+    carried[i] = before && position < G ? (*before)[position] : order_.at(epoch - 1, position);
   }
   std::sort(carried.begin(), carried.end());
   const auto is_carried = [&](std::int64_t s) {
@@ -107,28 +94,52 @@ std::shared_ptr<const SamplePlan::Head> SamplePlan::head(std::int64_t epoch) con
 
 std::vector<Slot> SamplePlan::batch(std::int64_t step) const { return batch(step, 0, global_batch_); }
 
+// Slots [at, at + count) of the stream, which lie in one epoch.
+void SamplePlan::add_permuted(std::int64_t at, std::int64_t count, Slot* out) const {
+  const std::int64_t epoch = at / num_samples_, position = at % num_samples_;
+  const std::int64_t in_head =
+      carried_into(epoch) == 0 ? 0 : std::clamp<std::int64_t>(global_batch_ - position, 0, count);
+  if (in_head > 0) {
+    const auto heads = head(epoch);
+    for (std::int64_t i = 0; i < in_head; ++i) out[i] = {(*heads)[position + i], first_epoch_ + epoch};
+  }
+  order_.for_each(epoch, position + in_head, count - in_head, [&](std::int64_t i, std::int64_t sample) {
+    out[in_head + i] = {sample, first_epoch_ + epoch};
+  });
+}
+
 std::vector<Slot> SamplePlan::batch(std::int64_t step, std::int64_t first, std::int64_t count) const {
-  std::vector<Slot> slots(static_cast<std::size_t>(count));
-  std::shared_ptr<const Head> head_of_epoch;
-  std::int64_t head_epoch = -1;
-  for (std::int64_t i = 0; i < count; ++i) {
-    const std::int64_t at = step * global_batch_ + first + i;
-    const std::int64_t epoch = at / num_samples_, position = at % num_samples_;
-    const bool in_head = position < global_batch_ && carried_into(epoch) != 0;
-    if (in_head && head_epoch != epoch) {
-      head_of_epoch = head(epoch);
-      head_epoch = epoch;
-    }
-    slots[i] = {in_head ? (*head_of_epoch)[position] : raw(epoch, position), epoch};
+  if (step < first_step_) throw std::logic_error(cat("this plan begins at step ", first_step_, ", not ", step));
+  std::vector<Slot> slots;
+  if (groups_) {
+    const std::int64_t epoch = epoch_of(step) - first_epoch_;
+    const auto begins =
+        static_cast<std::int64_t>(static_cast<Wide>(epoch) * num_samples_ / global_batch_);
+    for (const auto& entry : groups_->batch(epoch, step - first_step_ - begins, first, count))
+      slots.push_back({entry.sample, first_epoch_ + epoch - (entry.carried ? 1 : 0)});
+    return slots;
+  }
+  slots.resize(static_cast<std::size_t>(count));
+  for (std::int64_t i = 0; i < count;) {
+    const std::int64_t at = (step - first_step_) * global_batch_ + first + i;
+    const std::int64_t run = std::min(count - i, num_samples_ - at % num_samples_);
+    add_permuted(at, run, slots.data() + i);
+    i += run;
   }
   return slots;
 }
 
+std::int64_t SamplePlan::epoch_of(std::int64_t step) const {
+  const auto last = static_cast<Wide>(step - first_step_ + 1) * global_batch_ - 1;
+  return first_epoch_ + static_cast<std::int64_t>(last / num_samples_);
+}
+
 std::string SamplePlan::digest() const {
   Sha256 sha;
-  sha.add(cat("entrain sample plan 1: ", num_samples_, " ", global_batch_, " ", seed_, ":"));
-  for (const Slot& slot : batch(num_samples_ / global_batch_, 0, std::min<std::int64_t>(global_batch_, 64)))
-    sha.add(cat(" ", slot.sample));
+  sha.add(cat("entrain sample plan 2: ", num_samples_, " ", global_batch_, " ", seed_, " ", first_step_, " ",
+              first_epoch_, " ", classes_digest_, ":"));
+  const std::int64_t step = first_step_ + num_samples_ / global_batch_;
+  for (const Slot& slot : batch(step, 0, std::min<std::int64_t>(global_batch_, 64))) sha.add(cat(" ", slot.sample));
   return sha.hex();
 }
 

@@ -6,6 +6,9 @@
 #include <string>
 #include <vector>
 
+#include "sharding/group_order.hpp"
+#include "sharding/permutation.hpp"
+
 namespace entrain::sharding {
 
 /// One place of a batch: which sample stands there, in its epoch-th turn.
@@ -15,34 +18,54 @@ struct Slot {
   bool operator==(const Slot&) const = default;
 };
 
-/// Who is seen when: a pure function of (number of samples N, global batch G, seed, step). The stream of
-/// samples is one keyed permutation of [0, N) per epoch, epochs end to end; batch s is positions [sG,
-/// (s+1)G). Nothing is padded, dropped or repeated, and no sample stands twice in one batch (see
-/// sample_plan.cpp).
+/// What a plan is a pure function of.
+struct PlanSettings {
+  std::int64_t num_samples = 0;   ///< N
+  std::int64_t global_batch = 0;  ///< G
+  std::uint64_t seed = 0;
+  /// Class of each sample; no two of a class stand in one batch (batch.same_group: forbid). Empty: any two may.
+  std::vector<std::uint32_t> classes{};
+  /// For a plan that begins in the middle of a run, where patients are left out from then on.
+  std::int64_t first_step = 0, first_epoch = 0;
+};
+
+/// Who is seen when: a pure function of its settings and the step. The stream of samples is one keyed permutation of
+/// [0, N) per epoch, epochs end to end; a batch is the next G of them. Nothing is padded, dropped or repeated, and no
+/// sample stands twice in one batch (sample_plan.cpp; with classes: group_order.cpp).
 class SamplePlan {
  public:
-  /// DataError if num_samples < global_batch.
-  SamplePlan(std::int64_t num_samples, std::int64_t global_batch, std::uint64_t seed);
+  /// DataError if N < G, or where classes are too few or too large.
+  explicit SamplePlan(PlanSettings settings);
+  SamplePlan(std::int64_t num_samples, std::int64_t global_batch, std::uint64_t seed)
+      : SamplePlan(PlanSettings{num_samples, global_batch, seed}) {}
 
   std::int64_t num_samples() const { return num_samples_; }
   std::int64_t global_batch() const { return global_batch_; }
-  /// The G slots of a step; lane l of m images owns [l*m, (l+1)*m). Any thread may call.
+  std::int64_t first_step() const { return first_step_; }
+  std::int64_t first_epoch() const { return first_epoch_; }
+  /// The G slots of a step (from first_step on); lane l of m images owns [l*m, (l+1)*m). Any thread may call.
   std::vector<Slot> batch(std::int64_t step) const;
   /// The same for slots [first, first + count) only.
   std::vector<Slot> batch(std::int64_t step, std::int64_t first, std::int64_t count) const;
+  /// The epoch that the last slot of a step belongs to; those before it may be of the epoch before.
+  std::int64_t epoch_of(std::int64_t step) const;
   /// SHA-256, hex, of the settings and of a probe of the order, so that a change of the algorithm shows.
   std::string digest() const;
+  /// SHA-256, hex, of the classes; empty without.
+  const std::string& classes_digest() const { return classes_digest_; }
 
  private:
   using Head = std::vector<std::int64_t>;
-  std::int64_t raw(std::int64_t epoch, std::int64_t position) const;
-  std::int64_t carried_into(std::int64_t epoch) const { return epoch * num_samples_ % global_batch_; }
+  std::int64_t carried_into(std::int64_t epoch) const;
   std::shared_ptr<const Head> head(std::int64_t epoch) const;
   Head make_head(std::int64_t epoch, const Head* before) const;
+  void add_permuted(std::int64_t at, std::int64_t count, Slot* out) const;
 
-  std::int64_t num_samples_, global_batch_;
+  std::int64_t num_samples_, global_batch_, first_step_, first_epoch_;
   std::uint64_t seed_;
-  std::int64_t half_;  // side of the Feistel square
+  Permutation order_;
+  std::string classes_digest_;
+  std::shared_ptr<const GroupOrder> groups_;  // null without classes
   struct Memo {
     std::mutex mutex;
     std::map<std::int64_t, std::shared_ptr<const Head>> heads;
