@@ -108,6 +108,10 @@ nlohmann::json read_manifest(const std::string& step_dir) {
   if (manifest.value("format_version", 0) != kFormatVersion)
     throw CheckpointError(cat(path, ": format_version is ", manifest.value("format_version", 0),
                               ", this program reads ", kFormatVersion));
+  const auto named = parse_step_name(std::filesystem::path(step_dir).filename());
+  if (named && *named != manifest.value("step", std::int64_t{-1}))
+    throw CheckpointError(cat(path, ": is of step ", manifest.value("step", std::int64_t{-1}),
+                              ", but its folder is named for another one"));
   return manifest;
 }
 

@@ -20,7 +20,8 @@ int times_diverged(const Records& ledger, std::int64_t step) {
   for (const auto& record : ledger) {
     const auto kind = record.value("kind", std::string());
     if (kind == "COMMIT" && record.at("step") == step) times = 0;
-    if (kind == "END" && record.value("code", 0) == kNonFinite && record.value("committed", std::int64_t{-1}) == step)
+    if (kind == "END" && record.value("code", 0) == kNonFinite &&
+        record.value("committed", std::int64_t{-1}) == step)
       ++times;
   }
   return times;
@@ -44,7 +45,8 @@ struct Passed {
 };
 
 // Fills `from` with the newest that may be used.
-std::vector<Passed> passed_over(const std::string& run_dir, const Records& ledger, std::optional<Found>& from) {
+std::vector<Passed> passed_over(const std::string& run_dir, const Records& ledger,
+                                std::optional<Found>& from) {
   std::vector<Passed> passed;
   for (const auto step : committed_steps(run_dir)) {
     Found found{.step = step, .dir = cat(run_dir, "/checkpoints/", step_name(step))};
@@ -85,7 +87,8 @@ ResumePoint resume_point(const std::string& run_dir, CheckpointStore& store, Led
     ledger.append({{"kind", "BAD"}, {"step", *gone}, {"reason", "no longer on the disk"}});
   }
   if (counted.count(from.step) == 0) {
-    result.said.push_back(cat(step_name(from.step), " is whole, but the ledger did not have it: recorded now"));
+    result.said.push_back(
+        cat(step_name(from.step), " is whole, but the ledger did not have it: recorded now"));
     ledger.append(commit_record(from.dir, from.manifest));
   }
   ledger.append({{"kind", "ATTEMPT"}, {"step", from.step}});

@@ -58,7 +58,7 @@ class CheckpointStore {
   Retention keep_;
   std::int64_t generation_ = 0;
   FileSystem& files_;
-  std::set<std::int64_t> known_whole_;           ///< committed or read back by this process
+  std::set<std::int64_t> known_whole_;            ///< committed or read back by this process
   std::map<std::int64_t, Candidate> candidates_;  ///< what their manifests say, read once
 };
 

@@ -32,6 +32,7 @@ std::string duration_text(double seconds) {
 }
 
 CommitInterval parse_commit_interval(const std::string& text) {
+  if (text == "auto") return {0, 60, true};
   std::int64_t steps = 0;
   const char* end = text.data() + text.size();
   const auto [unit, error] = std::from_chars(text.data(), end, steps);
@@ -44,7 +45,8 @@ CommitInterval parse_commit_interval(const std::string& text) {
     return {0, parse_duration(text)};
   } catch (const ConfigError&) {
     throw ConfigError(
-        cat("want a number of steps such as 500steps, or a time such as 120s, 2m or 2h, got \"", text, '"'));
+        cat("want auto, a number of steps such as 500steps, or a time such as 120s, 2m or 2h, got \"", text,
+            '"'));
   }
 }
 

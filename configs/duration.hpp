@@ -13,8 +13,9 @@ std::string duration_text(double seconds);
 struct CommitInterval {
   std::int64_t steps = 0;
   double seconds = 0;
+  bool automatic = false;  ///< the run itself finds the seconds; these are to begin with
 };
-/// checkpoint.every: "500steps" or a duration. Throws ConfigError.
+/// checkpoint.every: "auto", "500steps" or a duration. Throws ConfigError.
 CommitInterval parse_commit_interval(const std::string& text);
 
 }  // namespace entrain

@@ -24,7 +24,9 @@ struct DataSection {
   std::string split = "auto";  ///< split name of each row; auto: /split where there is one; "" none
   std::string site = "auto";   ///< hospital or scanner of each row; auto: /site where there is one; "" none
   std::vector<std::string>
-      use_splits;                   ///< rows of these splits only, where the file has splits; empty: all rows
+      use_splits;  ///< rows of these splits only, where the file has splits; empty: all rows
+  std::string
+      exclude_groups;  ///< text file, one group id per line: their rows are left out (consent withdrawn)
   std::string axes = "auto";        ///< auto | NHW | NHWC | NCHW
   std::string on_corrupt = "fail";  ///< fail: stop at the first unreadable row | skip: read every row once at
                                     ///< start, leave out bad ones
@@ -73,7 +75,9 @@ struct BatchSection {
   std::int64_t lanes = 8;  ///< lanes of the global batch, a power of two; at most one rank per lane
   std::int64_t lane_images =
       8;  ///< images per lane; the global batch is lanes x lane_images, on any number of ranks
-  std::string same_group = "allow";  ///< two images of one patient in a batch: allow
+  std::string same_group =
+      "allow";  ///< two images of one group, or two equal ones, in a batch: allow | mask: no
+                ///< negatives of each other | forbid: never in one batch
 };
 
 struct OptimSection {
@@ -103,8 +107,15 @@ struct TrainSection {
 };
 
 struct CheckpointSection {
-  std::string every = "120s";  ///< 500steps | 120s; the end and a stop always commit
-  std::int64_t keep = 3;       ///< newest ones kept, at least 2
+  std::string every =
+      "auto";             ///< auto: from what commits cost and how often the run fails | 500steps | 120s; the
+                          ///< end and a stop always commit
+  std::int64_t keep = 3;  ///< newest ones kept, at least 2
+  std::string keep_every;      ///< besides, the first one of every such time (6h); empty: none
+  std::int64_t keep_best = 0;  ///< besides, so many of lowest mean loss
+  std::string prove =
+      "stop";  ///< a resume computes one committed step again and compares; on a difference: stop | warn;
+               ///< off: trust
   std::string resume =
       "auto";  ///< auto: from the newest whole one, if any | never: refuse a run.dir that has any
 };

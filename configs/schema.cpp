@@ -34,6 +34,7 @@ void read_data(Section s, DataSection& c) {
   s.text("split", c.split);
   s.text("site", c.site);
   s.texts("use_splits", c.use_splits);
+  s.text("exclude_groups", c.exclude_groups);
   s.choice("axes", c.axes, {"auto", "NHW", "NHWC", "NCHW"});
   s.choice("on_corrupt", c.on_corrupt, {"fail", "skip"});
   s.integer("prefetch", c.prefetch, 1, 64);
@@ -97,7 +98,7 @@ void read_method(Section s, MethodSection& c) {
 void read_batch(Section s, BatchSection& c) {
   s.integer("lanes", c.lanes, 1, 65536);
   s.integer("lane_images", c.lane_images, 1, 65536);
-  s.choice("same_group", c.same_group, {"allow"});
+  s.choice("same_group", c.same_group, {"allow", "mask", "forbid"});
   s.done();
   if ((c.lanes & (c.lanes - 1)) != 0) {
     std::int64_t below = 1;
@@ -147,12 +148,20 @@ void read_train(Section s, TrainSection& c) {
 void read_checkpoint(Section s, CheckpointSection& c) {
   s.text("every", c.every);
   s.integer("keep", c.keep, 2, 1'000'000);
+  s.text("keep_every", c.keep_every);
+  s.integer("keep_best", c.keep_best, 0, 1'000'000);
+  s.choice("prove", c.prove, {"stop", "warn", "off"});
   s.choice("resume", c.resume, {"auto", "never"});
   s.done();
   try {
     parse_commit_interval(c.every);
   } catch (const ConfigError& e) {
     s.fail("every", e.what());
+  }
+  try {
+    if (!c.keep_every.empty()) parse_duration(c.keep_every);
+  } catch (const ConfigError& e) {
+    s.fail("keep_every", e.what());
   }
 }
 

@@ -44,6 +44,7 @@ RankPlan rank_plan(const RunConfig& config, const Plan& plan, const ViewCost& co
   r.optimizer_bytes = kFloat * parameters * optimizer_copies(config.optim);
   r.activation_bytes =
       std::llround(static_cast<double>(kFloat * 2 * r.images_max * cost.kept_elements) * (1 + kTemporaries));
+  r.snapshot_bytes = (plan.checkpoint_bytes + ranks - 1) / ranks;  // written while training goes on
   r.program_bytes = kProgramBytes;
   r.data_bytes =
       (config.data.prefetch + 1) * r.images_max * static_cast<std::int64_t>(plan.input.image.bytes());
@@ -56,11 +57,11 @@ void add_network(Plan& plan, const RunConfig& config) {
   plan.encoder_parameters = count(bit_tensors(arch));
   plan.head_parameters = count(projection_head_tensors(config.model, arch.feature_width()));
   plan.macs_per_view = cost.macs;
-  for (std::int64_t ranks = 1; ranks <= config.batch.lanes; ++ranks)
-    plan.ranks.push_back(rank_plan(config, plan, cost, ranks));
   plan.checkpoint_bytes =
       kFloat * ((plan.encoder_parameters + plan.head_parameters) * (1 + optimizer_copies(config.optim)) +
                 count(projection_head_buffers(config.model, arch.feature_width())));
+  for (std::int64_t ranks = 1; ranks <= config.batch.lanes; ++ranks)
+    plan.ranks.push_back(rank_plan(config, plan, cost, ranks));
 }
 
 void add_length(Plan& plan, const RunConfig& config) {
@@ -82,8 +83,8 @@ void add_commits(Plan& plan, const RunConfig& config) {
     plan.commits = (plan.total_steps + every.steps - 1) / every.steps;  // the end commits once
   else if (plan.seconds)
     plan.commits = static_cast<std::int64_t>(*plan.seconds / every.seconds) + 1;
-  plan.disk_bytes =
-      plan.checkpoint_bytes * (config.checkpoint.keep + 1);  // the new one stands before the oldest goes
+  plan.disk_bytes = plan.checkpoint_bytes * (config.checkpoint.keep + config.checkpoint.keep_best +
+                                             1);  // the new one stands before the oldest goes
   plan.metrics_bytes = plan.total_steps * 250;
 }
 

@@ -24,9 +24,10 @@ struct RankPlan {
   std::int64_t ranks = 1, lanes_min = 0, lanes_max = 0, images_min = 0, images_max = 0;
   double busy = 1;  ///< share of the time in which the average rank has a lane to work on, 0 to 1
   std::int64_t weight_bytes = 0, gradient_bytes = 0, optimizer_bytes = 0, activation_bytes = 0,
-               data_bytes = 0, program_bytes = 0;
+               data_bytes = 0, snapshot_bytes = 0, program_bytes = 0;
   std::int64_t memory_bytes() const {
-    return weight_bytes + gradient_bytes + optimizer_bytes + activation_bytes + data_bytes + program_bytes;
+    return weight_bytes + gradient_bytes + optimizer_bytes + activation_bytes + data_bytes + snapshot_bytes +
+           program_bytes;
   }
 };
 

@@ -52,7 +52,8 @@ std::string rank_table(const Plan& plan) {
     return out.str() + '\n';
   };
   std::string out =
-      "per rank (memory is an estimate; weights with optimiser state, activations with images read ahead)\n" +
+      "per rank (memory is an estimate; weights with optimiser state, activations with images read ahead, "
+      "all with the snapshot)\n" +
       line(head);
   for (const RankPlan& r : plan.ranks) {
     const bool power_of_two = (r.ranks & (r.ranks - 1)) == 0;
@@ -104,12 +105,16 @@ std::string plan_text(const Plan& plan, const ResolvedConfig& config) {
              "per view; backward twice that");
   out += "\n" + rank_table(plan) + "\ndisk\n";
   out += row("checkpoint", bytes_text(plan.checkpoint_bytes));
-  out += row(
-      "at most", bytes_text(plan.disk_bytes),
-      cat(c.checkpoint.keep, " kept and one being written, in ", c.run.dir.empty() ? "run.dir" : c.run.dir));
+  out += row(c.checkpoint.keep_every.empty() ? "at most" : "at least", bytes_text(plan.disk_bytes),
+             cat(c.checkpoint.keep + c.checkpoint.keep_best, " kept",
+                 c.checkpoint.keep_every.empty() ? "" : cat(", one every ", c.checkpoint.keep_every),
+                 " and one being written, in ", c.run.dir.empty() ? "run.dir" : c.run.dir));
+  out += row("snapshot", bytes_text(plan.checkpoint_bytes),
+             "of memory, shared out over the ranks: commits are written while training goes on");
   out += row("metrics", bytes_text(plan.metrics_bytes));
   out += row("commits", plan.commits ? grouped(*plan.commits) : "unknown",
-             cat("one every ", c.checkpoint.every, ", and at the end"));
+             c.checkpoint.every == "auto" ? "as often as their cost and the run's failures make best"
+                                          : cat("one every ", c.checkpoint.every, ", and at the end"));
   for (const auto& warning : plan.warnings) out += cat("\nwarning: ", warning);
   return plan.warnings.empty() ? out : out + '\n';
 }
@@ -126,6 +131,7 @@ std::string plan_json(const Plan& plan, const ResolvedConfig& config) {
                      {"optimizer_bytes", r.optimizer_bytes},
                      {"activation_bytes", r.activation_bytes},
                      {"data_bytes", r.data_bytes},
+                     {"snapshot_bytes", r.snapshot_bytes},
                      {"program_bytes", r.program_bytes},
                      {"memory_bytes", r.memory_bytes()}});
   const auto& image = plan.input.image;

@@ -11,6 +11,7 @@
 #include "configs/section.hpp"
 #include "configs/sha256.hpp"
 #include "sharding/corpus_tables.hpp"
+#include "sharding/exclusion.hpp"
 #include "sharding/row_checks.hpp"
 
 namespace entrain::sharding {
@@ -81,7 +82,26 @@ Corpus Corpus::open(const DataSection& data) {
   if (rows.empty())
     throw DataError(cat("no image is left of ", tables->images->num_rows(), " after data.use_splits"));
   std::string digest = digest_of(*tables, rows);
-  return {std::move(tables), std::move(rows), std::move(digest)};
+  Corpus corpus(std::move(tables), std::move(rows), std::move(digest));
+  if (data.exclude_groups.empty()) return corpus;
+  return without_groups(corpus, read_exclusion(data.exclude_groups, corpus));
+}
+
+Corpus without_groups(const Corpus& corpus, Exclusion exclusion) {
+  if (exclusion.groups.empty()) return corpus;
+  Corpus rest = corpus;
+  rest.samples_.clear();
+  for (std::int64_t sample = 0; sample < corpus.size(); ++sample)
+    if (!std::binary_search(exclusion.groups.begin(), exclusion.groups.end(), corpus.group_hash(sample)))
+      rest.samples_.push_back(corpus.samples_[static_cast<std::size_t>(sample)]);
+  if (rest.samples_.empty())
+    throw DataError(cat("data.exclude_groups leaves no image of ", corpus.size()));
+  exclusion.images = corpus.size() - rest.size();
+  Sha256 sha;
+  sha.add(std::as_bytes(std::span(exclusion.groups)));
+  exclusion.sha256 = sha.hex();
+  rest.excluded_ = std::move(exclusion);
+  return rest;
 }
 
 Corpus::Corpus(std::shared_ptr<const CorpusTables> tables, std::vector<std::int64_t> samples,
@@ -97,6 +117,7 @@ std::int64_t Corpus::at(std::int64_t sample) const {
 std::int64_t Corpus::size() const { return static_cast<std::int64_t>(samples_.size()); }
 const ImageShape& Corpus::shape() const { return tables_->images->shape(); }
 const std::string& Corpus::digest() const { return digest_; }
+const Exclusion& Corpus::excluded() const { return excluded_; }
 void Corpus::read(std::int64_t sample, std::byte* out) const { tables_->images->read(at(sample), out); }
 bool Corpus::has_groups() const { return tables_->groups.present(); }
 bool Corpus::has_labels() const { return !tables_->labels.empty(); }

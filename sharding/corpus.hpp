@@ -19,6 +19,14 @@ struct Place {
   std::int64_t row = 0;
 };
 
+/// The groups that data.exclude_groups leaves out.
+struct Exclusion {
+  std::string sha256;                 ///< of their hashes, sorted; empty: none are left out
+  std::vector<std::uint64_t> groups;  ///< XXH3-64 of each id that the corpus has, sorted
+  std::int64_t images = 0;            ///< rows left out
+  std::vector<std::string> unknown;   ///< ids of the file that no row has
+};
+
 struct CorpusTables;
 class ImageReader;
 
@@ -34,8 +42,9 @@ class Corpus {
   std::int64_t size() const;
   const ImageShape& shape() const;
   /// SHA-256, 64 hex digits, of shape, type, row counts, the bytes of a fixed sample of rows of each file,
-  /// all groups, labels, splits and sites, and the selection. Not of path or time.
+  /// all groups, labels, splits and sites, and the selection by split. Not of path or time, nor of who is left out.
   const std::string& digest() const;
+  const Exclusion& excluded() const;
 
   /// One image, HWC, host byte order, shape().bytes() long. DataError names file:dataset and row.
   void read(std::int64_t sample, std::byte* out) const;
@@ -63,11 +72,16 @@ class Corpus {
 
  private:
   Corpus(std::shared_ptr<const CorpusTables> tables, std::vector<std::int64_t> samples, std::string digest);
+  friend Corpus without_groups(const Corpus&, Exclusion);
   std::int64_t at(std::int64_t sample) const;
 
   std::shared_ptr<const CorpusTables> tables_;  // shared by subsets; never changed after open()
   std::vector<std::int64_t> samples_;           // row numbers over all files; ascending unless a subset
   std::string digest_;
+  Exclusion excluded_;
 };
+
+/// The corpus without the rows of these groups (hashes); its digest stays. DataError if nothing is left.
+Corpus without_groups(const Corpus& corpus, Exclusion exclusion);
 
 }  // namespace entrain::sharding

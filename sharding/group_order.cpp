@@ -28,7 +28,8 @@ std::uint32_t num_classes(const std::vector<std::uint32_t>& classes) {
 
 }  // namespace
 
-GroupOrder::GroupOrder(const std::vector<std::uint32_t>& classes, std::int64_t global_batch, std::uint64_t seed)
+GroupOrder::GroupOrder(const std::vector<std::uint32_t>& classes, std::int64_t global_batch,
+                       std::uint64_t seed)
     : num_samples_(static_cast<std::int64_t>(classes.size())),
       global_batch_(global_batch),
       first_(num_classes(classes) + 1),
@@ -36,13 +37,15 @@ GroupOrder::GroupOrder(const std::vector<std::uint32_t>& classes, std::int64_t g
       class_order_(std::max<std::int64_t>(1, num_classes(classes)), seed, kClasses),
       seed_(seed) {
   if (num_samples_ >= (std::int64_t{1} << 31))
-    throw DataError(cat("batch.same_group: forbid works on up to 2^31 images, the corpus has ", num_samples_));
+    throw DataError(
+        cat("batch.same_group: forbid works on up to 2^31 images, the corpus has ", num_samples_));
   for (const std::uint32_t c : classes) ++first_[c + 1];
   const auto largest = std::max_element(first_.begin(), first_.end());
   const std::int64_t size = *largest, batches = num_samples_ / global_batch_;
   for (std::size_t c = 1; c < first_.size(); ++c) first_[c] += first_[c - 1];
   auto next = first_;
-  for (std::size_t i = 0; i < classes.size(); ++i) members_[next[classes[i]]++] = static_cast<std::uint32_t>(i);
+  for (std::size_t i = 0; i < classes.size(); ++i)
+    members_[next[classes[i]]++] = static_cast<std::uint32_t>(i);
 
   if (class_order_.size() < global_batch_)
     throw DataError(cat("batch.same_group: forbid needs a different group for each of the ", global_batch_,
@@ -50,10 +53,11 @@ GroupOrder::GroupOrder(const std::vector<std::uint32_t>& classes, std::int64_t g
                         " groups; lower batch.lanes or batch.lane_images, or use mask"));
   const bool carries = num_samples_ % global_batch_ != 0;  // then one more may come from the epoch before
   if (size + carries > batches)
-    throw DataError(cat("batch.same_group: forbid is impossible: the largest group has ", size, " images",
-                        carries ? " (and one may be left over from the epoch before)" : "", ", but an epoch of ",
-                        num_samples_, " images has only ", batches, " batches of ", global_batch_,
-                        "; lower batch.lanes or batch.lane_images, use mask, or leave images of that group out"));
+    throw DataError(
+        cat("batch.same_group: forbid is impossible: the largest group has ", size, " images",
+            carries ? " (and one may be left over from the epoch before)" : "", ", but an epoch of ",
+            num_samples_, " images has only ", batches, " batches of ", global_batch_,
+            "; lower batch.lanes or batch.lane_images, use mask, or leave images of that group out"));
 }
 
 std::int64_t GroupOrder::left_over(std::int64_t epoch) const {
@@ -105,12 +109,13 @@ std::shared_ptr<const GroupOrder::Epoch> GroupOrder::at(std::int64_t epoch) cons
   const std::lock_guard lock(memo_->mutex);
   auto& epochs = memo_->epochs;
   if (const auto known = epochs.find(epoch); known != epochs.end()) return known->second;
-  while (epochs.size() >= 2) epochs.erase(epochs.begin()->first < epoch ? epochs.begin() : std::prev(epochs.end()));
+  while (epochs.size() >= 2)
+    epochs.erase(epochs.begin()->first < epoch ? epochs.begin() : std::prev(epochs.end()));
   return epochs[epoch] = std::make_shared<const Epoch>(make(epoch));
 }
 
-std::vector<GroupOrder::Entry> GroupOrder::batch(std::int64_t epoch, std::int64_t batch_index, std::int64_t first,
-                                                 std::int64_t count) const {
+std::vector<GroupOrder::Entry> GroupOrder::batch(std::int64_t epoch, std::int64_t batch_index,
+                                                 std::int64_t first, std::int64_t count) const {
   const auto made = at(epoch);
   const std::int64_t b = Permutation(made->batches, seed_, kBatches).at(epoch, batch_index);
   std::vector<Entry> entries;

@@ -47,10 +47,10 @@ Permutation::Keys Permutation::keys_of(std::int64_t epoch) const {
   const auto e = static_cast<std::uint64_t>(epoch);
   Keys keys{};
   for (std::uint32_t part = 0; part < kRounds / 4; ++part) {
-    const auto four = philox4x32(
-        {static_cast<std::uint32_t>(seed_), static_cast<std::uint32_t>(seed_ >> 32),
-         static_cast<std::uint32_t>(Purpose::kPermutation), static_cast<std::uint32_t>(e)},
-        {static_cast<std::uint32_t>(e >> 32) ^ part << 31, use_});
+    const auto four =
+        philox4x32({static_cast<std::uint32_t>(seed_), static_cast<std::uint32_t>(seed_ >> 32),
+                    static_cast<std::uint32_t>(Purpose::kPermutation), static_cast<std::uint32_t>(e)},
+                   {static_cast<std::uint32_t>(e >> 32) ^ part << 31, use_});
     for (int i = 0; i < 4; ++i) keys[4 * part + i] = four[i];
   }
   return keys;

@@ -109,12 +109,12 @@ void SamplePlan::add_permuted(std::int64_t at, std::int64_t count, Slot* out) co
 }
 
 std::vector<Slot> SamplePlan::batch(std::int64_t step, std::int64_t first, std::int64_t count) const {
-  if (step < first_step_) throw std::logic_error(cat("this plan begins at step ", first_step_, ", not ", step));
+  if (step < first_step_)
+    throw std::logic_error(cat("this plan begins at step ", first_step_, ", not ", step));
   std::vector<Slot> slots;
   if (groups_) {
     const std::int64_t epoch = epoch_of(step) - first_epoch_;
-    const auto begins =
-        static_cast<std::int64_t>(static_cast<Wide>(epoch) * num_samples_ / global_batch_);
+    const auto begins = static_cast<std::int64_t>(static_cast<Wide>(epoch) * num_samples_ / global_batch_);
     for (const auto& entry : groups_->batch(epoch, step - first_step_ - begins, first, count))
       slots.push_back({entry.sample, first_epoch_ + epoch - (entry.carried ? 1 : 0)});
     return slots;
@@ -139,7 +139,8 @@ std::string SamplePlan::digest() const {
   sha.add(cat("entrain sample plan 2: ", num_samples_, " ", global_batch_, " ", seed_, " ", first_step_, " ",
               first_epoch_, " ", classes_digest_, ":"));
   const std::int64_t step = first_step_ + num_samples_ / global_batch_;
-  for (const Slot& slot : batch(step, 0, std::min<std::int64_t>(global_batch_, 64))) sha.add(cat(" ", slot.sample));
+  for (const Slot& slot : batch(step, 0, std::min<std::int64_t>(global_batch_, 64)))
+    sha.add(cat(" ", slot.sample));
   return sha.hex();
 }
 

@@ -38,7 +38,8 @@ TEST(Retention, TheFirstOfEveryHourStays) {
 }
 
 TEST(Retention, TheBestStayCountingTheNewest) {
-  EXPECT_THAT(expired(older(), newest, {2, 0, 3}), ElementsAre(1, 2, 3, 5, 7, 8)) << "10, 6 and 4 are the best";
+  EXPECT_THAT(expired(older(), newest, {2, 0, 3}), ElementsAre(1, 2, 3, 5, 7, 8))
+      << "10, 6 and 4 are the best";
   auto spoiled = older();
   spoiled[5].metric = std::nan("");
   spoiled[3].metric.reset();
@@ -57,9 +58,9 @@ TEST(Interval, FailuresAreEndsWithoutAWordOrWithAnError) {
   using checkpoint::seconds_between_failures;
   EXPECT_DOUBLE_EQ(seconds_between_failures({}, kMidnight), kDay);
   const std::vector<nlohmann::json> ledger{
-      record("START", "2026-03-02T00:00:00Z"), record("COMMIT", "2026-03-02T01:00:00Z"),    // 1 h, killed
-      record("START", "2026-03-02T02:00:00Z"), record("END", "2026-03-02T05:00:00Z", 75),   // 3 h, preempted
-      record("START", "2026-03-02T06:00:00Z"), record("END", "2026-03-02T08:00:00Z", 76),   // 2 h, a peer gone
+      record("START", "2026-03-02T00:00:00Z"), record("COMMIT", "2026-03-02T01:00:00Z"),   // 1 h, killed
+      record("START", "2026-03-02T02:00:00Z"), record("END", "2026-03-02T05:00:00Z", 75),  // 3 h, preempted
+      record("START", "2026-03-02T06:00:00Z"), record("END", "2026-03-02T08:00:00Z", 76),  // 2 h, a peer gone
       record("START", "2026-03-02T10:00:00Z"), record("COMMIT", "2026-03-02T11:00:00Z")};  // 6 h and running
   EXPECT_DOUBLE_EQ(seconds_between_failures(ledger, kMidnight + 16 * 3600), (12 * 3600 + kDay) / 3);
 }

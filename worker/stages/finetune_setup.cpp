@@ -86,7 +86,7 @@ FinetuneSetup::FinetuneSetup(Stage& stage)
       network(start.model, corpus.shape().channels, static_cast<std::int64_t>(class_names().size()),
               stage.config().run.seed),
       plain(plain_views(stage, sets.train)),
-      committer(checked_run_dir(stage), stage.config().checkpoint, stage.comm),
+      committer(checked_run_dir(stage), stage.config().checkpoint, stage.comm, /*with_ledger=*/false),
       finished(committer.newest()),
       order_seed(seed_of(stage.config().run.seed, stage.config().finetune.repeat)),
       pretrain_groups_(start.pretrain_groups),

@@ -1,9 +1,16 @@
 #include "worker/stages/pretrain_setup.hpp"
 
 #include <ATen/ATen.h>
+#include <unistd.h>
+
+#include <climits>
+#include <cstdio>
 
 #include "configs/cat.hpp"
+#include "configs/error.hpp"
 #include "configs/log.hpp"
+#include "sharding/batch_classes.hpp"
+#include "worker/stages/lineage.hpp"
 #include "worker/stages/run_folder.hpp"
 #include "worker/stages/shared_corpus.hpp"
 #include "worker/stages/together.hpp"
@@ -26,6 +33,65 @@ LaneBlock own_lanes(Stage& stage) {
           cat("numerics: fast needs equal shares: ", lanes, " lanes do not divide by ", world, " ranks"));
   });
   return lanes_of(stage.comm.rank(), world, lanes);
+}
+
+// Which samples must not meet in one batch. Every rank reads its part of the images to find those that are equal.
+std::vector<std::uint32_t> classes_of(Stage& stage, const sharding::Corpus& corpus) {
+  if (stage.config().batch.same_group == "allow") return {};
+  const auto mine = lanes_of(stage.comm.rank(), stage.comm.size(), corpus.size());
+  std::vector<std::uint64_t> hashes;
+  together(stage.comm, [&] { hashes = sharding::content_hashes(corpus, mine.first, mine.count); });
+  const at::Tensor all =
+      stage.comm.all_gather_rows(at::from_blob(hashes.data(), {mine.count}, at::kLong)).all;
+  const auto* first = reinterpret_cast<const std::uint64_t*>(all.const_data_ptr<std::int64_t>());
+  return sharding::batch_classes(corpus, {first, static_cast<std::size_t>(all.numel())});
+}
+
+// The plan of a checkpoint goes on; where other patients are left out than then, a new one begins behind it, in an
+// epoch of its own.
+sharding::SamplePlan plan_of(Stage& stage, const PretrainSetup& s) {
+  sharding::PlanSettings settings{.num_samples = s.corpus.size(),
+                                  .global_batch = s.layout.global_batch(),
+                                  .seed = stage.config().run.seed};
+  if (stage.config().batch.same_group == "forbid") settings.classes = s.classes;
+  if (s.resumes.from) {
+    const auto& manifest = s.resumes.from->manifest;
+    const auto& was = manifest.at("plan");
+    settings.first_step = s.new_plan ? s.resumes.from->step : was.at("first_step").get<std::int64_t>();
+    settings.first_epoch =
+        s.new_plan ? manifest.at("epoch").get<std::int64_t>() + 1 : was.at("first_epoch").get<std::int64_t>();
+  }
+  std::optional<sharding::SamplePlan> plan;
+  together(stage.comm, [&] { plan.emplace(std::move(settings)); });
+  return *plan;
+}
+
+nlohmann::json plan_facts(const Stage& stage, const PretrainSetup& s) {
+  const auto excluded = s.corpus.excluded();
+  return {{"digest", s.plan.digest()},
+          {"num_samples", s.plan.num_samples()},
+          {"global_batch", s.plan.global_batch()},
+          {"seed", stage.config().run.seed},
+          {"same_group", stage.config().batch.same_group},
+          {"classes_digest", s.plan.classes_digest()},
+          {"first_step", s.plan.first_step()},
+          {"first_epoch", s.plan.first_epoch()},
+          {"excluded", {{"sha256", excluded.sha256}, {"images", excluded.images}}}};
+}
+
+std::vector<std::string> hex_of(const std::vector<std::uint64_t>& hashes) {
+  std::vector<std::string> texts;
+  char text[17];
+  for (const std::uint64_t hash : hashes) {
+    std::snprintf(text, sizeof text, "%016llx", static_cast<unsigned long long>(hash));
+    texts.emplace_back(text);
+  }
+  return texts;
+}
+
+// A run keeps the length and the schedule it began with, also where patients are left out later.
+std::int64_t kept(const checkpoint::ResumePoint& resumes, const char* fact, std::int64_t otherwise) {
+  return resumes.from ? resumes.from->manifest.value(fact, otherwise) : otherwise;
 }
 
 std::int64_t length_of(Stage& stage, std::int64_t num_samples, std::int64_t global_batch) {
@@ -54,57 +120,81 @@ PretrainSetup::PretrainSetup(Stage& stage)
       window(window_of(stage, corpus)),
       slots(own_lanes(stage)),
       layout(layout_for(stage, slots)),
-      plan(corpus.size(), layout.global_batch(), stage.config().run.seed),
-      total_steps(length_of(stage, corpus.size(), layout.global_batch())),
-      schedule(stage.config().schedule, stage.config().optim.lr, layout.global_batch(), corpus.size(),
-               total_steps),
+      classes(classes_of(stage, corpus)),
       network(stage.config().model, corpus.shape().channels, stage.config().run.seed),
       optimizer(make_optimizer(stage.config().optim, network.parameters)),
-      committer(stage.config().run.dir, stage.config().checkpoint, stage.comm),
+      committer(stage.config().run.dir, stage.config().checkpoint, stage.comm, /*with_ledger=*/true),
+      resumes(committer.resume()),
+      begins_at_random(stage.config().init.from == "scratch"),
+      new_plan(resumes.from &&
+               resumes.from->manifest.at("plan").at("excluded").at("sha256") != corpus.excluded().sha256),
+      plan(plan_of(stage, *this)),
+      schedule_images(kept(resumes, "schedule_images", corpus.size())),
+      total_steps(length_of(stage, schedule_images, layout.global_batch())),
+      schedule(stage.config().schedule, stage.config().optim.lr, layout.global_batch(), schedule_images,
+               total_steps),
       groups_(group_hashes(corpus)),
-      config_values_(stage.resolved.values) {
-  restore(stage);
-  together(stage.comm, [&] { write_resolved_config(stage); });
+      config_values_(stage.resolved.values),
+      plan_(plan_facts(stage, *this)) {
+  if (stage.leads())
+    for (const std::string& what : resumes.said) log(Level::kWarning, what);
+  together(stage.comm, [&] {
+    if (resumes.from) check_same_run(stage);
+    if (!begins_at_random && !resumes.from) load_encoder(network.parameters, stage.config().init.from);
+    write_resolved_config(stage);
+  });
+  committer.start(start_facts(stage));
   log(Level::kInfo,
       cat(corpus.size(), " images, ", stage.config().model.name, " with ", network.parameters.numel(),
           " parameters; global batch ", layout.global_batch(), " = ", stage.config().batch.lanes, " lanes x ",
           stage.config().batch.lane_images, " images on ", stage.comm.size(), " ranks x ",
           stage.threads.size(), " threads, ", 2 * layout.global_batch() - 2, " negatives per view; steps ",
-          step, " to ", total_steps));
+          committer.committed(), " to ", total_steps));
 }
 
-void PretrainSetup::restore(const Stage& stage) {
-  const auto found = committer.newest();
-  together(stage.comm, [&] {
-    if (!found) {
-      if (stage.config().init.from != "scratch") load_encoder(network.parameters, stage.config().init.from);
-      return;
-    }
-    const auto& was = found->manifest;
-    if (was.at("corpus_digest") != corpus.digest())
-      throw CheckpointError(cat(found->dir, ": corpus digest ", std::string(was.at("corpus_digest")),
-                                " but the configuration names a corpus of digest ", corpus.digest(),
-                                "; resume with the corpus the run began with, or set run.dir anew"));
-    const auto saved = was.at("config").get<std::map<std::string, std::string>>();
-    if (const auto keys = differing_keys(saved, stage.resolved.values); !keys.empty())
-      throw CheckpointError(
-          cat(found->dir, ": was written with ", keys[0],
-              "; a resume cannot change what the run computes. Set it back, or set run.dir anew"));
-    load_tensors(checkpoint::CheckpointReader(found->dir), tensors());
-    step = found->step;
-  });
-  if (found && stage.leads()) {
-    for (const std::string& reason : found->passed_over) log(Level::kWarning, cat("passed over ", reason));
-    log(Level::kInfo, cat("resumes from ", found->dir, ", the newest whole checkpoint (written by ",
-                          found->manifest.value("world", 0), " ranks)"));
-  }
+void PretrainSetup::check_same_run(const Stage& stage) const {
+  const auto& was = resumes.from->manifest;
+  if (was.at("corpus_digest") != corpus.digest())
+    throw CheckpointError(cat(resumes.from->dir, ": corpus digest ", std::string(was.at("corpus_digest")),
+                              " but the configuration names a corpus of digest ", corpus.digest(),
+                              "; resume with the corpus the run began with, or set run.dir anew"));
+  const auto saved = was.at("config").get<std::map<std::string, std::string>>();
+  if (const auto keys = differing_keys(saved, stage.resolved.values); !keys.empty())
+    throw CheckpointError(
+        cat(resumes.from->dir, ": was written with ", keys[0],
+            "; a resume cannot change what the run computes. Set it back, or set run.dir anew"));
 }
 
-std::vector<NamedTensor> PretrainSetup::tensors() const {
+// Who was seen stays seen, also where the corpus no longer has them.
+void PretrainSetup::load(const std::optional<checkpoint::Found>& from) {
+  step = from ? from->step : 0;
+  if (!from) return;
+  const checkpoint::CheckpointReader reader(from->dir);
+  load_tensors(reader, trained());
+  groups_ = united(read_groups(reader, kPretrainGroups), groups_);
+}
+
+void PretrainSetup::begin(Stage& stage) {
+  together(stage.comm, [&] { load(resumes.from); });
+  if (!resumes.from) return;
+  log(Level::kInfo, cat("resumes from ", resumes.from->dir, ", the newest whole checkpoint (written by ",
+                        resumes.from->manifest.value("world", 0), " ranks)"));
+  if (new_plan && stage.leads())
+    log(Level::kWarning,
+        cat("other patients are left out from step ", step + 1, " on (", corpus.excluded().images,
+            " images of data.exclude_groups); a new epoch begins with ", corpus.size(), " images"));
+}
+
+std::vector<NamedTensor> PretrainSetup::trained() const {
   std::vector<NamedTensor> all = network.parameters.all();
   for (const auto& more : {network.buffers.all(), optimizer->state()})
     all.insert(all.end(), more.begin(), more.end());
-  all.push_back({"lineage.pretrain_groups", groups_});
+  return all;
+}
+
+std::vector<NamedTensor> PretrainSetup::tensors() const {
+  std::vector<NamedTensor> all = trained();
+  all.push_back({kPretrainGroups, groups_});
   return all;
 }
 
@@ -118,9 +208,30 @@ nlohmann::json PretrainSetup::facts() const {
           {"window_high", window.high},
           {"in_channels", network.arch.in_channels},
           {"feature_width", network.arch.feature_width()},
-          {"plan_digest", plan.digest()},
+          {"plan", plan_},
+          {"epoch", step > plan.first_step() ? plan.epoch_of(step - 1) : plan.first_epoch()},
+          {"schedule_images", schedule_images},
           {"total_steps", total_steps},
           {"config", config_values_},
+          {"versions", library_versions()}};
+}
+
+// Who is left out is told by hashes: a ledger that travels must not name patients.
+nlohmann::json PretrainSetup::start_facts(const Stage& stage) const {
+  char host[HOST_NAME_MAX + 1] = {};
+  ::gethostname(host, sizeof host - 1);
+  nlohmann::json plan_here = plan_;
+  plan_here["excluded"]["groups"] = hex_of(corpus.excluded().groups);
+  return {{"stage", "pretrain"},
+          {"world", stage.comm.size()},
+          {"lanes", stage.config().batch.lanes},
+          {"lane_images", stage.config().batch.lane_images},
+          {"host", host},
+          {"pid", ::getpid()},
+          {"numerics", stage.config().run.numerics},
+          {"corpus_digest", corpus.digest()},
+          {"data_files", stage.config().data.files},
+          {"plan", plan_here},
           {"versions", library_versions()}};
 }
 

@@ -1,25 +1,47 @@
 #include "worker/stages/shared_corpus.hpp"
 
+#include <algorithm>
 #include <optional>
 #include <unordered_set>
 
 #include "configs/cat.hpp"
 #include "configs/error.hpp"
+#include "configs/log.hpp"
 #include "configs/section.hpp"
 #include "sharding/hdf5_file.hpp"
 #include "worker/stages/together.hpp"
 
 namespace entrain::worker {
 
+namespace {
+
+void tell_exclusion(const sharding::Exclusion& excluded, const std::string& file) {
+  constexpr std::size_t kNamed = 5;
+  if (!excluded.groups.empty())
+    log(Level::kInfo,
+        cat(file, ": ", excluded.groups.size(), " groups, ", excluded.images, " images, left out"));
+  if (excluded.unknown.empty()) return;
+  std::vector<std::string> first(excluded.unknown.begin(),
+                                 excluded.unknown.begin() + std::min(kNamed, excluded.unknown.size()));
+  log(Level::kWarning, cat(file, ": the corpus has no image of ", excluded.unknown.size(),
+                           " of its groups, e.g. ", join(first)));
+}
+
+}  // namespace
+
 sharding::Corpus open_corpus(Stage& stage) {
   std::optional<sharding::Corpus> corpus;
   together(stage.comm, [&] { corpus = sharding::Corpus::open(stage.config().data); });
-  const auto digests = stage.comm.all_gather_text(corpus->digest());
+  const sharding::Exclusion& excluded = corpus->excluded();
+  const std::string mine =
+      excluded.sha256.empty() ? corpus->digest() : cat(corpus->digest(), " without ", excluded.sha256);
+  const auto digests = stage.comm.all_gather_text(mine);
   together(stage.comm, [&] {
-    if (digests[stage.comm.rank()] != digests[0])
-      throw DataError(cat("this rank sees a corpus of digest ", corpus->digest(), ", rank 0 one of ",
-                          digests[0], "; do all nodes see the same files?"));
+    if (mine != digests[0])
+      throw DataError(cat("this rank sees a corpus of digest ", mine, ", rank 0 one of ", digests[0],
+                          "; do all nodes see the same files?"));
   });
+  if (stage.leads()) tell_exclusion(excluded, stage.config().data.exclude_groups);
   return std::move(*corpus);
 }
 

@@ -22,7 +22,7 @@ void TrainingLog::end_step(const StepMetrics& m) {
   set_log_step(m.step);
   step_ = m.step;
   if (!metrics_) return;
-  const double took = seconds() - step_began_;
+  const double took = step_seconds();
   const double views_per_s = static_cast<double>(views_per_step_) / took;
   metrics_->append({{"step", m.step},
                     {"time", seconds()},
@@ -32,7 +32,9 @@ void TrainingLog::end_step(const StepMetrics& m) {
                     {"grad_norm", m.gradient_norm},
                     {"step_s", took},
                     {"views_per_s", views_per_s},
-                    {"data_wait_s", m.data_wait_seconds - data_waited_}});
+                    {"data_wait_s", m.data_wait_seconds - data_waited_},
+                    {"commit_stall_s", m.commit_stall_seconds},
+                    {"committing", m.committing}});
   data_waited_ = m.data_wait_seconds;
   progress_->update(m.step, m.loss, views_per_step_);
 }

@@ -14,7 +14,9 @@ namespace entrain::worker {
 struct StepMetrics {
   std::int64_t step;
   double loss, contrastive_accuracy, lr, gradient_norm;
-  double data_wait_seconds;  ///< since the loader began
+  double data_wait_seconds;     ///< since the loader began
+  double commit_stall_seconds;  ///< training waited so long for a snapshot in this step
+  bool committing;              ///< a commit was being written meanwhile
 };
 
 /// metrics.jsonl and the progress line of a training run; silent on all ranks but 0.
@@ -24,6 +26,8 @@ class TrainingLog {
               std::int64_t views_per_step);
   void begin_step(std::int64_t step);
   void end_step(const StepMetrics& m);
+  /// Since begin_step().
+  double step_seconds() const { return seconds() - step_began_; }
   /// The last lines: why it stopped, or that it is done.
   void stopped(std::string_view why);
   void finished();

@@ -15,8 +15,7 @@ at::Tensor classes_of(const NtXentCase& c, std::int64_t images_per_class) {
   std::vector<std::int64_t> classes;
   for (std::int64_t lane = 0; lane < c.lanes; ++lane)
     for (int view = 0; view < 2; ++view)
-      for (std::int64_t i = 0; i < c.images; ++i)
-        classes.push_back((lane * c.images + i) / images_per_class);
+      for (std::int64_t i = 0; i < c.images; ++i) classes.push_back((lane * c.images + i) / images_per_class);
   return at::tensor(classes, at::kLong);
 }
 

@@ -1,0 +1,58 @@
+#include "sharding/exclusion.hpp"
+
+#include <xxhash.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <string_view>
+#include <unordered_set>
+
+#include "configs/cat.hpp"
+#include "configs/error.hpp"
+
+namespace entrain::sharding {
+namespace {
+
+std::string_view trimmed(std::string_view line) {
+  constexpr std::string_view kBlank = " \t\r\n";
+  const auto first = line.find_first_not_of(kBlank);
+  return first == line.npos ? std::string_view()
+                            : line.substr(first, line.find_last_not_of(kBlank) - first + 1);
+}
+
+}  // namespace
+
+std::uint64_t hash_of_group(std::string_view id) { return XXH3_64bits(id.data(), id.size()); }
+
+Exclusion read_exclusion(const std::string& path, const Corpus& corpus) {
+  if (!corpus.has_groups())
+    throw ConfigError(cat("data.exclude_groups is ", path, ", but the corpus has no groups (data.group)"));
+  std::ifstream in(path, std::ios::binary);
+  if (!in || std::filesystem::is_directory(path))
+    throw ConfigError(
+        cat("data.exclude_groups: cannot read ", path, "; want a text file, one group id per line"));
+  std::unordered_set<std::uint64_t> present;
+  for (std::int64_t sample = 0; sample < corpus.size(); ++sample) present.insert(corpus.group_hash(sample));
+  Exclusion exclusion;
+  std::int64_t number = 0;
+  for (std::string line; std::getline(in, line);) {
+    ++number;
+    if (line.find('\0') != line.npos)
+      throw ConfigError(
+          cat("data.exclude_groups: ", path, ":", number, ": is not text; want one group id per line"));
+    const auto id = trimmed(line);
+    if (id.empty()) continue;
+    if (present.count(hash_of_group(id)) != 0) {
+      exclusion.groups.push_back(hash_of_group(id));
+    } else {
+      exclusion.unknown.emplace_back(id);
+    }
+  }
+  std::sort(exclusion.groups.begin(), exclusion.groups.end());
+  exclusion.groups.erase(std::unique(exclusion.groups.begin(), exclusion.groups.end()),
+                         exclusion.groups.end());
+  return exclusion;
+}
+
+}  // namespace entrain::sharding

@@ -1,0 +1,88 @@
+// Random schedules of mishaps, resumes and changes of the number of ranks: whatever happens, the run ends with the
+// weights of the undisturbed one, and its ledger proves that each sample was trained on once per epoch.
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <random>
+
+#include "checkpoint/find.hpp"
+#include "checkpoint/ledger.hpp"
+#include "checkpoint/reader.hpp"
+#include "configs/cat.hpp"
+#include "tests/support/temporary_folder.hpp"
+#include "tests/worker/stages/mini_run.hpp"
+
+namespace entrain::tests {
+namespace {
+
+std::string weights(const std::string& dir) {
+  const auto found = checkpoint::open_checkpoint(dir);
+  return cat(found.step, ' ', checkpoint::weights_digest(checkpoint::CheckpointReader(found.dir).tensors()));
+}
+
+std::string undisturbed(bool forbid) {
+  const TemporaryFolder folder;
+  MiniRun run{folder.path()};
+  run.forbid = forbid;
+  if (!run_generation(run, 1)) return "failed";
+  return weights(folder.path());
+}
+
+Mishap draw_mishap(std::mt19937& random, int world) {
+  const auto below = [&](std::int64_t n) { return static_cast<std::int64_t>(random() % n); };
+  Mishap mishap;
+  if (below(3) == 0) {
+    mishap.rank = static_cast<int>(below(world));
+    mishap.step = 1 + below(24);
+  } else {  // rank 0 writes all of so small a state
+    mishap.rank = 0;
+    mishap.operation = below(80);
+    mishap.fault = below(4) == 0 ? Fault::kFail : Fault::kPower;
+  }
+  return mishap;
+}
+
+struct Tally {
+  int generations = 0, mishaps = 0, changes_of_world = 0;
+};
+
+void one_schedule(std::uint32_t seed, const std::string& want, bool forbid, Tally& tally) {
+  std::mt19937 random(seed);
+  const TemporaryFolder folder;
+  MiniRun run{folder.path()};
+  run.forbid = forbid;
+  run.every = cat(1 + random() % 5, "steps");
+  int world = 0;
+  for (int generation = 0;; ++generation) {
+    ASSERT_LT(generation, 50) << "no end, seed " << seed;
+    const int before = world;
+    world = 1 + static_cast<int>(random() % 8);
+    tally.changes_of_world += before != 0 && before != world;
+    ++tally.generations;
+    const bool quiet = generation >= 2 + static_cast<int>(random() % 4);
+    if (run_generation(run, world, quiet ? Mishap{} : draw_mishap(random, world))) break;
+    ++tally.mishaps;
+  }
+  EXPECT_EQ(weights(folder.path()), want) << "seed " << seed;
+}
+
+class Schedules : public testing::TestWithParam<int> {};
+
+TEST_P(Schedules, EndWithTheWeightsOfTheUndisturbedRun) {
+  constexpr int kEach = 125;
+  const bool forbid = GetParam() % 2 == 1;
+  const std::string want = undisturbed(forbid);
+  ASSERT_EQ(want.rfind("24 ", 0), 0U) << want;
+  Tally tally;
+  for (int i = 0; i < kEach && !HasFailure(); ++i)
+    one_schedule(static_cast<std::uint32_t>(GetParam() * kEach + i), want, forbid, tally);
+  EXPECT_GT(tally.mishaps, kEach) << "too little went wrong to prove anything";
+  EXPECT_GT(tally.changes_of_world, kEach);
+}
+
+INSTANTIATE_TEST_SUITE_P(OfThousand, Schedules, testing::Range(0, 8));
+
+TEST(Schedules, OtherDataGiveOtherWeights) { EXPECT_NE(undisturbed(false), undisturbed(true)); }
+
+}  // namespace
+}  // namespace entrain::tests
