@@ -76,11 +76,7 @@ nlohmann::json record_of(const std::string& path, std::size_t number, std::strin
   return record;
 }
 
-}  // namespace
-
-std::string ledger_path(const std::string& run_dir) { return run_dir + "/ledger.jsonl"; }
-
-LedgerText read_ledger(const std::string& run_dir) {
+LedgerText read_lines(const std::string& run_dir, bool with_spans) {
   const std::string path = ledger_path(run_dir), text = text_of(path);
   LedgerText ledger;
   std::string head(64, '0');
@@ -97,12 +93,19 @@ LedgerText read_ledger(const std::string& run_dir) {
       break;
     }
     ledger.records.push_back(record_of(path, number, line, head));
+    if (!with_spans) ledger.records.back().erase("span");
     ledger.digests.push_back(head = sha256_of_line(line));
     at = end + 1;
     ledger.bytes = at;
   }
   return ledger;
 }
+
+}  // namespace
+
+std::string ledger_path(const std::string& run_dir) { return run_dir + "/ledger.jsonl"; }
+
+LedgerText read_ledger(const std::string& run_dir) { return read_lines(run_dir, true); }
 
 std::string utc_text(std::int64_t seconds_since_1970) {
   const std::time_t time = seconds_since_1970;
@@ -114,7 +117,7 @@ std::string utc_text(std::int64_t seconds_since_1970) {
 }
 
 Ledger::Ledger(const std::string& run_dir, FileSystem& files) : run_dir_(run_dir), files_(files) {
-  LedgerText text = read_ledger(run_dir);
+  LedgerText text = read_lines(run_dir, false);
   records_ = std::move(text.records);
   head_ = text.digests.empty() ? std::string(64, '0') : text.digests.back();
   bytes_ = text.bytes;
@@ -143,6 +146,7 @@ void Ledger::append(nlohmann::json record) {
   bytes_ += line.size() + 1;
   head_ = sha256_of_line(line);
   if (start) generation_ = record["generation"];
+  record.erase("span");
   records_.push_back(std::move(record));
 }
 

@@ -38,6 +38,7 @@ class Ledger {
   /// read_ledger(), and cuts a torn last line off, with a warning. CheckpointError.
   explicit Ledger(const std::string& run_dir, FileSystem& files = real_file_system());
 
+  /// Without the spans of COMMITs, which only grow (read_ledger() has them).
   const std::vector<nlohmann::json>& records() const { return records_; }
   /// SHA-256 of the last line; 64 zeros while there is none.
   const std::string& head() const { return head_; }

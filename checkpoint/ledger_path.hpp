@@ -30,7 +30,7 @@ struct LedgerPath {
   std::int64_t last() const { return path.empty() ? 0 : commits[path.back()].step; }
 };
 
-/// Of the records of read_ledger() or Ledger. Never throws for what a record says: that is in `wrong`.
+/// Of the records of read_ledger(). Never throws for what a record says: that is in `wrong`.
 LedgerPath path_of(const std::vector<nlohmann::json>& records);
 
 }  // namespace entrain::checkpoint

@@ -158,6 +158,17 @@ TEST(Ledger, ATornLastLineIsToldAndCutOffWhenItIsOpenedToWrite) {
   EXPECT_EQ(Ledger(run.path()).records().size(), 4U);
 }
 
+TEST(Ledger, AWriterDoesNotKeepWhatEachStepDid) {
+  const TemporaryFolder run;
+  {
+    Ledger ledger(run.path());
+    ledger.append({{"kind", "COMMIT"}, {"step", 1}, {"span", {{"batches", {"0a"}}}}});
+    EXPECT_FALSE(ledger.records()[0].contains("span"));
+  }
+  EXPECT_FALSE(Ledger(run.path()).records()[0].contains("span"));
+  EXPECT_EQ(read_ledger(run.path()).records[0]["span"]["batches"][0], "0a");
+}
+
 TEST(Ledger, ABreakElsewhereIsAnErrorThatNamesTheLineAndChangesNothing) {
   const TemporaryFolder run;
   write_small_ledger(run.path());
