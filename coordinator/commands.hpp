@@ -7,6 +7,7 @@
 namespace entrain::coordinator {
 
 /// Each takes what follows the verb, prints its answer on stdout, returns the exit code, and throws Error.
+int audit_command(const std::vector<std::string>& args);
 int ingest_command(const std::vector<std::string>& args);
 int inspect_command(const std::vector<std::string>& args);
 int plan_command(const std::vector<std::string>& args);
@@ -37,6 +38,8 @@ inline constexpr std::array kCommands{
     Command{"export", "--from D --out F", "weights with timm's names, and the line that loads them"},
     Command{"verify", "RUN", "reads back every byte of the checkpoints; what a resume would take",
             Program::kFrontDoor, verify_command},
+    Command{"audit", "RUN", "proof from the ledger: each image once per epoch; which checkpoints saw a patient",
+            Program::kFrontDoor, audit_command},
     Command{"report", "DIR...", "evaluations side by side: a table, and a page with label-efficiency curves",
             Program::kFrontDoor, report_command},
 };
