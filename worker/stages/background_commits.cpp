@@ -67,12 +67,13 @@ bool BackgroundCommits::after_step(std::int64_t step, const sharding::ImageBatch
 
 void BackgroundCommits::begin_or_skip(std::int64_t step) {
   if (committer_.in_flight()) {
-    if (comm_.rank() == 0)
-      log(Level::kWarning, cat("step ", step, " is not committed: an earlier one is still being written"));
+    if (!std::exchange(told_skip_, true))
+      log(Level::kInfo, cat("step ", step, " is not committed: an earlier one is still being written"));
     return;
   }
   stall_seconds_ += committer_.begin(step, state_.tensors(), state_.facts(), span_.part());
   witness_after_ = step;
+  told_skip_ = false;
 }
 
 void BackgroundCommits::settle(const std::optional<CommitOutcome>& outcome) {

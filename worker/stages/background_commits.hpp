@@ -49,6 +49,7 @@ class BackgroundCommits {
   std::optional<coordinator::JobDeadline> deadline_;  // rank 0
   std::int64_t witness_after_;                        // the step after this one is witnessed
   double stall_seconds_ = 0, slowest_step_ = 0;
+  bool told_skip_ = false;  // once per commit in flight
   std::string why_stopped_;
 };
 
