@@ -289,8 +289,12 @@ TEST(Audit, CheckpointsThatAreNotThoseOfTheLedgerAreNamed) {
 
   const TemporaryFolder other;
   write_eventful_run(other.path());
+  const TemporaryFolder foreign;
+  LedgerRun stranger(foreign.path());
+  stranger.start(3, 101);
+  stranger.commit(28, 0, true);
   write_file(other / "checkpoints/step-00000028/manifest.json",
-             read_file(run / "checkpoints/step-00000020/manifest.json"));
+             read_file(foreign / "checkpoints/step-00000028/manifest.json"));
   EXPECT_THAT(audit(other.path()).wrong,
               Contains(HasSubstr("step-00000028 and line 13 (its COMMIT) disagree")));
   fs::remove(other / "checkpoints/step-00000028/manifest.json");
@@ -343,13 +347,8 @@ class AuditOfCorpus : public ::testing::Test {
     writer.commit();
   }
 
-  // Steps 1 to 10 with all patients, 11 to 25 without P7 and P9.
-  void write_run_with_exclusion() {
-    LedgerRun run(dir());
-    run.start(2, {.num_samples = 100, .global_batch = 16, .seed = 7}, facts_);
-    run.commit(1, 0);
-    run.commit(5, 1);
-    run.commit(10, 5);
+  // P7 and P9 withdraw: what a START then says.
+  LedgerRun::Facts write_withdrawn() {
     LedgerRun::Facts less = facts_;
     write_file(run_ / "withdrawn.txt", "P7\nP9\n");
     DataSection data = data_;
@@ -362,7 +361,17 @@ class AuditOfCorpus : public ::testing::Test {
       std::snprintf(hash, sizeof hash, "%016llx", static_cast<unsigned long long>(group));
       less.left_out.emplace_back(hash);
     }
-    run.start(3, without_two_, less);
+    return less;
+  }
+
+  // Steps 1 to 10 with all patients, 11 to 25 without P7 and P9.
+  void write_run_with_exclusion() {
+    LedgerRun run(dir());
+    run.start(2, {.num_samples = 100, .global_batch = 16, .seed = 7}, facts_);
+    run.commit(1, 0);
+    run.commit(5, 1);
+    run.commit(10, 5);
+    run.start(3, without_two_, write_withdrawn());
     run.commit(22, 10);
     run.commit(25, 22, true);
   }
@@ -503,6 +512,46 @@ TEST_F(AuditOfCorpus, WithoutTheDataNothingIsClaimed) {
   EXPECT_EQ(report.exit_code(), 65);
   EXPECT_EQ(report.checked_steps, 25) << "the order does not need the images";
   EXPECT_THAT(report.unchecked, ElementsAre(HasSubstr("the images left out by the plan of line 5: ")));
+}
+
+TEST_F(AuditOfCorpus, DataThatMovedAreFoundWhereTheLastStartReadThem) {
+  const std::string old = file_;
+  file_ = run_ / "moved.h5";
+  fs::rename(old, file_);
+  facts_.data_files = {file_};
+  write_forbid_run();
+  EXPECT_EQ(audit(dir()).exit_code(), 0);
+}
+
+TEST_F(AuditOfCorpus, ForbidWithPatientsLeftOutIsProven) {
+  facts_.same_group = "forbid";
+  const auto less = write_withdrawn();
+  DataSection data = data_;
+  data.exclude_groups = run_ / "withdrawn.txt";
+  const auto rest = sharding::Corpus::open(data);
+  auto settings = without_two_;
+  settings.classes = sharding::batch_classes(rest, sharding::content_hashes(rest, 0, rest.size()));
+  LedgerRun run(dir());
+  run.start(2, {.num_samples = 100, .global_batch = 16, .seed = 7, .classes = classes()}, facts_);
+  run.commit(10, 0);
+  run.start(3, settings, less);
+  run.commit(30, 10);
+  const auto report = audit(dir(), {"P9"});
+  EXPECT_EQ(report.exit_code(), 0) << coordinator::audit_text(report);
+  EXPECT_EQ(report.checked_steps, 30);
+  EXPECT_EQ(report.plans[1].whole_epochs + static_cast<std::int64_t>(report.plans[1].open.size()), 4);
+  EXPECT_EQ(report.groups[0].plans[1].rows, 0);
+}
+
+TEST_F(AuditOfCorpus, APlanThatBeginsElsewhereThanItRulesIsNamed) {
+  LedgerRun run(dir());
+  run.start(2, {.num_samples = 100, .global_batch = 16, .seed = 7}, facts_);
+  run.commit(10, 0);
+  run.commit(11, 10);
+  run.start(3, without_two_, write_withdrawn());
+  run.commit(14, 11);
+  EXPECT_THAT(audit(dir()).wrong,
+              ElementsAre(HasSubstr("line 4: START: its plan begins at step 11 but rules from step 12 on")));
 }
 
 TEST_F(AuditOfCorpus, AnotherPlanForTheSamePatientsIsNamed) {
