@@ -1,6 +1,7 @@
 #include "sharding/group_order.hpp"
 
 #include <algorithm>
+#include <stdexcept>
 
 #include "configs/cat.hpp"
 #include "configs/error.hpp"
@@ -40,6 +41,8 @@ GroupOrder::GroupOrder(const std::vector<std::uint32_t>& classes, std::int64_t g
     throw DataError(
         cat("batch.same_group: forbid works on up to 2^31 images, the corpus has ", num_samples_));
   for (const std::uint32_t c : classes) ++first_[c + 1];
+  if (std::find(first_.begin() + 1, first_.end(), 0U) != first_.end())
+    throw std::logic_error("classes without a member");
   const auto largest = std::max_element(first_.begin(), first_.end());
   const std::int64_t size = *largest, batches = num_samples_ / global_batch_;
   for (std::size_t c = 1; c < first_.size(); ++c) first_[c] += first_[c - 1];
