@@ -12,6 +12,7 @@
 #include "configs/error.hpp"
 #include "configs/reader.hpp"
 #include "coordinator/audit_batches.hpp"
+#include "coordinator/audit_checkpoints.hpp"
 #include "coordinator/commands.hpp"
 #include "coordinator/epoch_marks.hpp"
 #include "sharding/batch_classes.hpp"
@@ -305,6 +306,18 @@ TEST(Audit, CheckpointsThatAreNotThoseOfTheLedgerAreNamed) {
   EXPECT_THAT(report.notes, Contains(HasSubstr("of step 28, is not on the disk")));
 }
 
+// A COMMIT that stands before the line that its checkpoint was committed behind.
+TEST(Audit, ACheckpointFromTheFutureIsNamed) {
+  const TemporaryFolder dir;
+  LedgerRun run(dir.path());
+  run.start(2, 100);
+  run.commit(4, 0, true);
+  auto text = checkpoint::read_ledger(dir.path());
+  std::swap(text.digests[0], text.digests[1]);
+  const auto disk = coordinator::audit_checkpoints(dir.path(), text, checkpoint::path_of(text.records));
+  EXPECT_THAT(disk.wrong, ElementsAre(HasSubstr("it was committed behind line 2, which comes later")));
+}
+
 TEST(Audit, AnEmptyRunIsNoProof) {
   const TemporaryFolder dir;
   EXPECT_THROW(audit(dir.path()), CheckpointError);
@@ -413,6 +426,15 @@ TEST_F(AuditOfCorpus, PatientsLeftOutCutAnEpochAndBeginAPlan) {
   ASSERT_EQ(report.plans[1].open.size(), 1U);
   EXPECT_EQ(report.plans[1].open[0].seen, 48);
   EXPECT_THAT(coordinator::audit_text(report), HasSubstr("epoch 1 cut: 60 of 100"));
+}
+
+TEST_F(AuditOfCorpus, OtherPatientsThanToldAreNamed) {
+  write_run_with_exclusion();
+  fs::remove_all(dir() + "/checkpoints");
+  forge(dir(), 5, [](nlohmann::json& start) { start["plan"]["excluded"]["sha256"] = std::string(64, 'b'); });
+  EXPECT_THAT(
+      audit(dir()).wrong,
+      ElementsAre(HasSubstr("line 5: START: its plan leaves out 4 images of groups of SHA-256 \"bb")));
 }
 
 // What the plan says when it is asked step by step.
