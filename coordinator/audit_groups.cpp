@@ -16,8 +16,8 @@ namespace {
   for (std::int64_t sample = 0; sample < corpus.size(); ++sample) known.emplace(corpus.group(sample));
   const std::string near = nearest(group, {known.begin(), known.end()});
   throw DataError(cat("the corpus of this run has no group \"", group, "\"",
-                      near.empty() ? "" : "; did you mean ", near, near.empty() ? "" : "?", " It has ",
-                      known.size(), ", such as \"", *known.begin(), '"'));
+                      near.empty() ? "" : cat("; did you mean \"", near, "\"?"), " (it has ", known.size(),
+                      ", such as \"", *known.begin(), "\")"));
 }
 
 }  // namespace

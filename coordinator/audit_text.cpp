@@ -11,10 +11,10 @@
 namespace entrain::coordinator {
 namespace {
 
-constexpr std::size_t kListed = 6;
+constexpr std::size_t kListed = 6, kWide = 28;
 
-std::string row(const std::string& name, const std::string& value) {
-  return cat("  ", name, std::string(name.size() < 13 ? 13 - name.size() : 1, ' '), value, '\n');
+std::string row(const std::string& name, const std::string& value, std::size_t width = 13) {
+  return cat("  ", name, std::string(name.size() < width ? width - name.size() : 1, ' '), value, '\n');
 }
 
 std::string plural(std::int64_t count, const char* what) {
@@ -89,15 +89,17 @@ std::string group_text(const AuditReport& r, const GroupTrace& g) {
   std::string out = cat("\ngroup ", g.group, ": ", plural(g.rows, "image"), " in the corpus\n");
   for (const auto& p : g.plans) {
     const auto& plan = r.plans[p.plan];
-    const std::string steps = plan.last == 0 ? "no step" : cat("steps ", plan.first, "-", plan.last);
+    const std::string steps =
+        plan.last == 0 ? "no step" : cat("steps ", grouped(plan.first), " - ", grouped(plan.last));
     std::string text = cat("left out by the START in line ", plan.line);
     if (p.rows > 0)
       text = p.times == 0 ? "not seen"
-                          : cat("first seen in step ", p.first_step, " (epoch ", p.first_epoch,
-                                "), last in step ", p.last_step, ", ", plural(p.times, "time"));
-    out += row(steps, text);
+                          : cat("first seen in step ", grouped(p.first_step), " (epoch ", p.first_epoch,
+                                "), last in step ", grouped(p.last_step), ", ", plural(p.times, "time"));
+    out += row(steps, text, kWide);
   }
-  return out + row("saw it", commits_of(r, g.saw, true)) + row("did not", commits_of(r, g.did_not, false));
+  return out + row("saw it", commits_of(r, g.saw, true), kWide) +
+         row("did not", commits_of(r, g.did_not, false), kWide);
 }
 
 std::string verdict(const AuditReport& r) {

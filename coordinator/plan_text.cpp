@@ -5,6 +5,7 @@
 #include <sstream>
 
 #include "configs/cat.hpp"
+#include "coordinator/number_text.hpp"
 #include "coordinator/plan.hpp"
 
 namespace entrain::coordinator {
@@ -22,14 +23,6 @@ std::string bytes_text(std::int64_t bytes) {
   std::size_t unit = 0;
   for (; value >= 1024 && unit + 1 < kUnits.size(); ++unit) value /= 1024;
   return cat(fixed(value, unit == 0 || value >= 100 ? 0 : 1), ' ', kUnits[unit]);
-}
-
-// 10000000 -> "10,000,000".
-std::string grouped(std::int64_t value) {
-  std::string text = std::to_string(value);
-  for (auto at = static_cast<std::ptrdiff_t>(text.size()) - 3; at > (value < 0 ? 1 : 0); at -= 3)
-    text.insert(static_cast<std::size_t>(at), 1, ',');
-  return text;
 }
 
 std::string span(std::int64_t low, std::int64_t high) {
