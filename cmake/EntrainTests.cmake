@@ -2,11 +2,14 @@ include(GoogleTest)
 
 # entrain_test(configs_test SOURCES a_test.cpp LIBS entrain_configs): one GoogleTest program, one ctest per case.
 function(entrain_test name)
-  cmake_parse_arguments(arg "" "" "SOURCES;LIBS" ${ARGN})
+  cmake_parse_arguments(arg "" "TIMEOUT" "SOURCES;LIBS" ${ARGN})
+  if(NOT arg_TIMEOUT)
+    set(arg_TIMEOUT 120)
+  endif()
   add_executable(${name} ${arg_SOURCES})
   target_link_libraries(${name} PRIVATE ${arg_LIBS} GTest::gtest GTest::gmock GTest::gtest_main)
   target_compile_definitions(${name} PRIVATE ENTRAIN_SOURCE_DIR="${CMAKE_SOURCE_DIR}" ENTRAIN_BIN_DIR="${CMAKE_RUNTIME_OUTPUT_DIRECTORY}")
-  gtest_discover_tests(${name} TEST_PREFIX ${name}. PROPERTIES TIMEOUT 120 DISCOVERY_TIMEOUT 60)
+  gtest_discover_tests(${name} TEST_PREFIX ${name}. PROPERTIES TIMEOUT ${arg_TIMEOUT} DISCOVERY_TIMEOUT 60)
 endfunction()
 
 # entrain_mpi_test(collectives_mpi_test SOURCES ... LIBS ... RANKS 1 2 3 4): one ctest per rank count, each of which

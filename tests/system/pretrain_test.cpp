@@ -35,20 +35,10 @@ class Pretrain : public testing::Test {
     return digest;
   }
 
-  // Waits until the run has committed this step.
   static void wait_for_step(const std::string& name, long step) {
-    for (int i = 0; i < 3000 && newest_step(small_->dir(name)) < step; ++i)
-      std::this_thread::sleep_for(std::chrono::milliseconds(20));
-    ASSERT_GE(newest_step(small_->dir(name)), step);
+    ASSERT_GE(small_->wait_for_step(name, step), step);
   }
-  // The rank's process: the n-th entrain-worker below this command.
-  static pid_t worker_pid(const std::string& name, int rank) {
-    const Ran found = run(cat("for p in $(pgrep -f 'entrain-worker pretrain.*run.dir=", small_->dir(name),
-                              "( |$)'); do tr '\\0' '\\n' < "
-                              "/proc/$p/environ | grep -qx OMPI_COMM_WORLD_RANK=",
-                              rank, " && echo $p; done"));
-    return static_cast<pid_t>(std::atol(found.output.c_str()));
-  }
+  static pid_t worker_pid(const std::string& name, int rank) { return small_->worker_pid(name, rank); }
 
   static SmallRun* small_;
 };

@@ -1,7 +1,10 @@
 #include "tests/system/small_run.hpp"
 
+#include <chrono>
+#include <cstdlib>
 #include <filesystem>
 #include <stdexcept>
+#include <thread>
 
 #include "configs/cat.hpp"
 
@@ -18,6 +21,20 @@ std::string SmallRun::pretrain(int ranks, const std::string& name, const std::st
              " train.steps=20 batch.lanes=4 batch.lane_images=4 views.crop_pixels=32"
              " checkpoint.every=5steps ",
              overrides);
+}
+
+pid_t SmallRun::worker_pid(const std::string& name, int rank) const {
+  const Ran found = run(
+      cat("for p in $(pgrep -f 'entrain-worker pretrain.*run.dir=", dir(name),
+          "( |$)'); do tr '\\0' '\\n' < /proc/$p/environ 2>/dev/null | grep -qx OMPI_COMM_WORLD_RANK=", rank,
+          " && echo $p; done"));
+  return static_cast<pid_t>(std::atol(found.output.c_str()));
+}
+
+long SmallRun::wait_for_step(const std::string& name, long step) const {
+  for (int i = 0; i < 3000 && newest_step(dir(name)) < step; ++i)
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  return newest_step(dir(name));
 }
 
 std::string SmallRun::digest(const std::string& name) const {

@@ -1,4 +1,6 @@
 #pragma once
+#include <sys/types.h>
+
 #include <string>
 
 #include "tests/support/command.hpp"
@@ -15,6 +17,10 @@ class SmallRun {
   std::string dir(const std::string& name) const { return folder_ / name; }
   /// exec mpirun -n RANKS entrain pretrain ... run.dir=DIR OVERRIDES
   std::string pretrain(int ranks, const std::string& name, const std::string& overrides = "") const;
+  /// The process of a rank of a run that is going on; 0: none.
+  pid_t worker_pid(const std::string& name, int rank) const;
+  /// Waits, at most a minute, until the run has committed this step; returns the newest one.
+  long wait_for_step(const std::string& name, long step) const;
   /// What `entrain verify --digest` prints: "<sha256>  step-00000020\n".
   std::string digest(const std::string& name) const;
 
