@@ -1,6 +1,7 @@
 #include "worker/stages/background_commits.hpp"
 
 #include <algorithm>
+#include <chrono>
 #include <cstdio>
 
 #include "checkpoint/interval.hpp"
@@ -50,7 +51,11 @@ bool BackgroundCommits::must_stop(double step_seconds) {
 bool BackgroundCommits::after_step(std::int64_t step, const sharding::ImageBatch& images, double loss,
                                    double step_seconds) {
   span_.add(images, slots_.first, lane_images_, loss);
-  if (step == witness_after_ + 1) span_.add_witness(share_of(state_.tensors(), comm_.rank(), comm_.size()));
+  if (step == witness_after_ + 1) {
+    const auto began = std::chrono::steady_clock::now();
+    span_.add_witness(share_of(state_.tensors(), comm_.rank(), comm_.size()));
+    stall_seconds_ += std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
+  }
 
   const Agreed all = agree({must_stop(step_seconds), committer_.due(step), committer_.busy()}, comm_);
   settle(committer_.advance(all.busy > 0));

@@ -15,7 +15,7 @@ struct StepMetrics {
   std::int64_t step;
   double loss, contrastive_accuracy, lr, gradient_norm;
   double data_wait_seconds;     ///< since the loader began
-  double commit_stall_seconds;  ///< training waited so long for a snapshot in this step
+  double commit_stall_seconds;  ///< training waited so long for a snapshot or a witness in this step
   bool committing;              ///< a commit was being written meanwhile
 };
 
