@@ -56,7 +56,7 @@ void trace_groups(const BatchAudit& batches, const Eras& eras, const checkpoint:
                   std::vector<GroupTrace>& traces) {
   for (std::size_t g = 0; g < traces.size(); ++g) {
     GroupTrace& trace = traces[g];
-    std::vector<char> saw(path.commits.size());
+    std::vector<bool> saw(path.commits.size());
     for (std::size_t c = 0; c < path.commits.size(); ++c) {
       const auto& commit = path.commits[c];
       const auto hit = batches.hits.find({c, g});
