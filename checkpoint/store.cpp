@@ -136,7 +136,7 @@ nlohmann::json commit_record(const std::string& step_dir, const nlohmann::json& 
   nlohmann::json record{{"kind", "COMMIT"},
                         {"step", *parse_step_name(fs::path(step_dir).filename())},
                         {"manifest_sha256", digest_file(step_dir + "/manifest.json").sha256}};
-  for (const char* key : {"parent", "span", "weights_sha256"})
+  for (const char* key : {"generation", "parent", "span", "weights_sha256"})
     if (manifest.contains(key)) record[key] = manifest[key];
   return record;
 }
@@ -192,6 +192,7 @@ void CheckpointStore::to_trash(const std::string& name) {
   const std::string trash = cat(folder_, "/.trash-", name);
   remove_all(trash);
   files_.rename(cat(folder_, '/', name), trash);
+  files_.sync_folder(folder_);  // else a crash could bring the name back without its manifest
   remove_all(trash);
 }
 

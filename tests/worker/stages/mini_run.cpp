@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 
 #include <map>
+#include <thread>
 
 #include "configs/error.hpp"
 #include "configs/philox.hpp"
@@ -29,9 +30,10 @@ sharding::SamplePlan plan_of(const MiniRun& run) {
 // Weights, an average of them, and a momentum: enough for several shards.
 struct State {
   std::map<std::string, at::Tensor> tensors;
-  State() {
-    for (const char* name : {"encoder.a", "encoder.b", "ema.a", "optim.momentum.a"})
-      tensors[name] = at::zeros({64}, at::kLong);
+  explicit State(std::int64_t elements) {
+    for (const char* name : {"encoder.a", "encoder.b", "ema.a", "ema.b", "optim.momentum.a",
+                             "optim.momentum.b", "queue.a", "head.a"})
+      tensors[name] = at::zeros({elements}, at::kLong);
   }
   std::vector<NamedTensor> named() const {
     std::vector<NamedTensor> all;
@@ -61,6 +63,10 @@ double train(State& state, const sharding::ImageBatch& images, std::int64_t firs
   state.tensors["encoder.a"].mul_(5).add_(state.tensors["optim.momentum.a"]);
   state.tensors["encoder.b"].add_(state.tensors["encoder.a"]);
   state.tensors["ema.a"].mul_(7).add_(state.tensors["encoder.a"]);
+  state.tensors["ema.b"].mul_(9).add_(state.tensors["encoder.b"]);
+  state.tensors["optim.momentum.b"].mul_(11).sub_(gradient);
+  state.tensors["head.a"].add_(state.tensors["optim.momentum.b"]);
+  state.tensors["queue.a"].mul_(13).add_(state.tensors["ema.b"]);
   return static_cast<double>(gradient & 0xffff) / 1000;
 }
 
@@ -72,7 +78,7 @@ void run_rank(const MiniRun& run, const Mishap& mishap, worker::Collectives& com
   config.keep = 2;
   worker::Committer committer(run.dir, config, comm, true, files);
   const auto resumes = committer.resume();
-  State state;
+  State state(run.elements);
   std::int64_t step = 0;
   if (resumes.from) {
     worker::load_tensors(checkpoint::CheckpointReader(resumes.from->dir), state.named());
@@ -101,6 +107,7 @@ void run_rank(const MiniRun& run, const Mishap& mishap, worker::Collectives& com
     const double loss = train(state, images, slots.first * run.lane_images, comm);
     ++step;
     if (mine && step == mishap.step) throw Gone{};
+    while (run.waits && committer.busy()) std::this_thread::yield();
     commits.after_step(step, images, loss, 0);
   }
 }

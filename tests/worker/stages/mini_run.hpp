@@ -14,6 +14,9 @@ struct MiniRun {
   std::uint64_t seed = 1;
   bool forbid = false;  ///< samples 2k and 2k + 1 are of one group
   std::string every = "3steps";
+  bool waits = false;  ///< steps are as long as commits; else commits take several steps
+  std::int64_t elements =
+      64;  ///< of each of eight tensors; from 150000 on there is a shard for each of eight ranks
 };
 
 /// What goes wrong in one generation.

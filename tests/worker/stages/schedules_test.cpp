@@ -9,6 +9,8 @@
 #include "checkpoint/ledger.hpp"
 #include "checkpoint/reader.hpp"
 #include "configs/cat.hpp"
+#include "configs/sha256.hpp"
+#include "coordinator/audit.hpp"
 #include "tests/support/temporary_folder.hpp"
 #include "tests/worker/stages/mini_run.hpp"
 
@@ -52,6 +54,7 @@ void one_schedule(std::uint32_t seed, const std::string& want, bool forbid, Tall
   MiniRun run{folder.path()};
   run.forbid = forbid;
   run.every = cat(1 + random() % 5, "steps");
+  run.waits = random() % 2 == 0;
   int world = 0;
   for (int generation = 0;; ++generation) {
     ASSERT_LT(generation, 50) << "no end, seed " << seed;
@@ -64,6 +67,14 @@ void one_schedule(std::uint32_t seed, const std::string& want, bool forbid, Tall
     ++tally.mishaps;
   }
   EXPECT_EQ(weights(folder.path()), want) << "seed " << seed;
+  const auto report = coordinator::audit_run({.run = folder.path(), .groups = {}, .threads = 1});
+  EXPECT_EQ(report.last_step, 24) << "seed " << seed;
+  if (forbid) {  // its classes are not in a file: chain, path and checkpoints are checked, batches cannot be
+    EXPECT_TRUE(report.wrong.empty()) << report.wrong[0] << ", seed " << seed;
+  } else {
+    EXPECT_EQ(report.exit_code(), 0) << coordinator::audit_text(report) << "seed " << seed;
+    EXPECT_GE(report.checked_steps, 24);
+  }
 }
 
 class Schedules : public testing::TestWithParam<int> {};
@@ -81,6 +92,43 @@ TEST_P(Schedules, EndWithTheWeightsOfTheUndisturbedRun) {
 }
 
 INSTANTIATE_TEST_SUITE_P(OfThousand, Schedules, testing::Range(0, 8));
+
+// SHA-256 of all tensors, also of those that are no weights.
+std::string everything(const std::string& dir) {
+  const checkpoint::CheckpointReader reader(checkpoint::open_checkpoint(dir).dir);
+  Sha256 sha;
+  for (const auto& [name, tensor] : reader.tensors()) sha.add({tensor.data, tensor.bytes()});
+  return sha.hex();
+}
+
+std::size_t num_shards(const std::string& dir) {
+  return checkpoint::open_checkpoint(dir).manifest.at("files").size();
+}
+
+TEST(Resharding, EveryPairOfRankCountsReadsWhatTheOtherWrote) {
+  const TemporaryFolder reference;
+  MiniRun whole{reference.path()};
+  whole.elements = 150'000;
+  whole.every = "12steps";
+  ASSERT_TRUE(run_generation(whole, 1));
+  const std::string want = everything(whole.dir);
+  ASSERT_EQ(num_shards(whole.dir), 1U);
+  for (const int before : {1, 2, 3, 4, 8}) {
+    for (const int after : {1, 2, 3, 4, 8}) {
+      const TemporaryFolder folder;
+      MiniRun run = whole;
+      run.dir = folder.path();
+      run.total_steps = 12;  // half of it on the one, half on the other
+      ASSERT_TRUE(run_generation(run, before));
+      EXPECT_EQ(num_shards(run.dir), static_cast<std::size_t>(before));
+      EXPECT_NE(everything(run.dir), want);
+      run.total_steps = 24;
+      ASSERT_TRUE(run_generation(run, after));
+      EXPECT_EQ(num_shards(run.dir), static_cast<std::size_t>(after));
+      EXPECT_EQ(everything(run.dir), want) << before << " ranks, then " << after;
+    }
+  }
+}
 
 TEST(Schedules, OtherDataGiveOtherWeights) { EXPECT_NE(undisturbed(false), undisturbed(true)); }
 
