@@ -15,8 +15,8 @@ namespace entrain::coordinator {
 namespace {
 
 constexpr std::int64_t kFloat = 4;
-// Peak memory of entrain-worker on two cores, against this count: r14x0.5 at 64 px with 64, 256 and 512 views a step
-// 334, 554 and 850 MiB (here 336, 557, 853), r50x1 with 64 views 1300 MiB (1437).
+// Peak memory of entrain-worker on two cores, with commits in the background, against this count: r14x0.5 at 64 px with
+// 64, 256 and 512 views a step 390, 586 and 942 MiB (here 373, 593, 888), r50x1 with 64 views 1606 MiB (1760).
 constexpr std::int64_t kProgramBytes = 170 << 20;  // LibTorch, MPI, HDF5 and their heaps
 constexpr double kTemporaries = 0.2;  // of the activations: what the lanes at work need for a moment
 

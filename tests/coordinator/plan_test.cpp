@@ -62,10 +62,10 @@ TEST(Plan, MemoryIsNearWhatWasMeasured) {
     return static_cast<double>(make_plan(config(all).config, images(354)).ranks[0].memory_bytes()) /
            (1 << 20);
   };
-  EXPECT_NEAR(estimated({"batch.lane_images=8"}), 334, 35);
-  EXPECT_NEAR(estimated({"batch.lane_images=32"}), 554, 55);
-  EXPECT_NEAR(estimated({"batch.lane_images=64"}), 850, 85);
-  EXPECT_NEAR(estimated({"batch.lane_images=8", "model.name=bit_r50x1"}), 1300, 150);
+  EXPECT_NEAR(estimated({"batch.lane_images=8"}), 390, 39);
+  EXPECT_NEAR(estimated({"batch.lane_images=32"}), 586, 59);
+  EXPECT_NEAR(estimated({"batch.lane_images=64"}), 942, 94);
+  EXPECT_NEAR(estimated({"batch.lane_images=8", "model.name=bit_r50x1"}), 1606, 160);
 }
 
 TEST(Plan, TimeAndCommitsFollowFromTheThroughput) {
