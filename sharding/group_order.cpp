@@ -21,7 +21,6 @@ namespace entrain::sharding {
 namespace {
 
 constexpr std::uint32_t kClasses = 0x434C4153, kBatches = 0x42415443;
-constexpr std::uint32_t kNone = ~0U;
 
 std::uint32_t num_classes(const std::vector<std::uint32_t>& classes) {
   return classes.empty() ? 0 : *std::max_element(classes.begin(), classes.end()) + 1;
@@ -90,20 +89,29 @@ std::vector<GroupOrder::LeftOver> GroupOrder::members_left_over(std::int64_t epo
 }
 
 GroupOrder::Epoch GroupOrder::make(std::int64_t epoch) const {
-  std::vector<std::uint32_t> carried_of(first_.size() - 1, kNone);
-  const auto carried = members_left_over(epoch - 1);
-  for (const LeftOver& member : carried) carried_of[member.of_class] = member.sample;
+  auto carried = members_left_over(epoch - 1);
+  std::sort(carried.begin(), carried.end(), [](auto& a, auto& b) { return a.of_class < b.of_class; });
+  std::vector<bool> has_carried(first_.size() - 1);
+  for (const LeftOver& member : carried) has_carried[member.of_class] = true;
+  std::vector<std::uint32_t> order(first_.size() - 1);
+  class_order_.for_each(epoch, 0, class_order_.size(),
+                        [&](std::int64_t i, std::int64_t c) { order[i] = static_cast<std::uint32_t>(c); });
   Epoch made;
   made.line.reserve(members_.size() + carried.size());
-  const std::int64_t keeps_all = class_order_.size() - left_over(epoch);
-  class_order_.for_each(epoch, 0, class_order_.size(), [&](std::int64_t i, std::int64_t c) {
-    const auto the_class = static_cast<std::uint32_t>(c);
-    const std::uint32_t first = first_[the_class], size = first_[the_class + 1] - first;
+  const std::size_t keeps_all = order.size() - static_cast<std::size_t>(left_over(epoch));
+  for (std::size_t i = 0; i < order.size(); ++i) {
+    // Classes come in an order that no cache foresees: a third of the time.
+    if (i + 32 < order.size()) __builtin_prefetch(&first_[order[i + 32]]);
+    if (i + 16 < order.size()) __builtin_prefetch(&members_[first_[order[i + 16]]]);
+    const std::uint32_t the_class = order[i], first = first_[the_class], size = first_[the_class + 1] - first;
     const auto begin = static_cast<std::uint32_t>(turn(epoch, the_class));
     for (std::uint32_t m = i < keeps_all ? 0 : 1; m < size; ++m)
       made.line.push_back(members_[first + (begin + m) % size] << 1);
-    if (carried_of[the_class] != kNone) made.line.push_back(carried_of[the_class] << 1 | 1);
-  });
+    if (!has_carried[the_class]) continue;
+    const auto member = std::partition_point(carried.begin(), carried.end(),
+                                             [&](auto& other) { return other.of_class < the_class; });
+    made.line.push_back(member->sample << 1 | 1);
+  }
   made.batches = static_cast<std::int64_t>(made.line.size()) / global_batch_;
   return made;
 }
