@@ -197,7 +197,7 @@ TEST_F(Reader, WhatNeedsTwoKeysIsChecked) {
   EXPECT_THAT(refusal("data: {window_low: 5, window_high: 5}\n"),
               HasSubstr("want more than data.window_low = 5"));
   EXPECT_THAT(refusal("checkpoint: {every: 100}\n"),
-              HasSubstr("x.yaml:1:21: checkpoint.every: want a number of steps such as 500steps"));
+              HasSubstr("x.yaml:1:21: checkpoint.every: want auto, a number of steps such as 500steps"));
 }
 
 TEST_F(Reader, DuplicatesAreRefused) {

@@ -208,7 +208,7 @@ CommitOutcome Committer::commit(std::int64_t step, const std::vector<NamedTensor
 
 void Committer::end(int code, const std::string& reason) noexcept {
   try {
-    if (publishing_.valid()) publishing_.wait();
+    if (publishing_.valid() && publishing_.get().empty()) committed_ = current_.step;
     if (ledger_)
       ledger_->append({{"kind", "END"}, {"code", code}, {"committed", committed_}, {"reason", reason}});
   } catch (const std::exception& e) {

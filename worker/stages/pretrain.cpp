@@ -50,6 +50,8 @@ int pretrain(Stage& stage) {
     s.committer.end(code, code == 0 ? "done" : "stopped on request");
     return code;
   } catch (const Error& e) {
+    // Every rank comes here alike, and what is being committed is from before.
+    if (e.code() == ExitCode::kNumeric) s.committer.finish();
     s.committer.end(static_cast<int>(e.code()), e.what());
     throw;
   }

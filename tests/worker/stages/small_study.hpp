@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "checkpoint/store.hpp"
+#include "checkpoint/find.hpp"
 #include "configs/reader.hpp"
 #include "tests/support/temporary_folder.hpp"
 #include "worker/stages/stage.hpp"
