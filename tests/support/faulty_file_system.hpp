@@ -2,11 +2,13 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <map>
 #include <memory>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -19,8 +21,9 @@ namespace entrain::tests {
 struct PowerLoss {};
 
 enum class Fault {
-  kFail,  ///< the operation throws CheckpointError and does nothing (a write: half); the next ones work
-  kDie,   ///< the process ends there, in the middle of a write
+  kDelay,  ///< the operation takes 200 ms longer
+  kFail,   ///< the operation throws CheckpointError and does nothing (a write: half); the next ones work
+  kDie,    ///< the process ends there, in the middle of a write
   kPower,  ///< the machine stops: files not synced are empty (or without what was appended since), new names whose
            ///< folder was not synced are gone
 };
@@ -115,6 +118,10 @@ class FaultyFileSystem final : public checkpoint::FileSystem {
     if (!now) return;
     if (fault_ == Fault::kFail) throw CheckpointError("Input/output error doing " + operation);
     if (fault_ == Fault::kDie) ::_exit(9);
+    if (fault_ == Fault::kDelay) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(200));
+      return;
+    }
     lose_power();
   }
 

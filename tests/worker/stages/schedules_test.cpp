@@ -39,7 +39,8 @@ Mishap draw_mishap(std::mt19937& random, int world) {
   } else {  // rank 0 writes all of so small a state
     mishap.rank = 0;
     mishap.operation = below(80);
-    mishap.fault = below(4) == 0 ? Fault::kFail : Fault::kPower;
+    constexpr Fault kFaults[] = {Fault::kPower, Fault::kPower, Fault::kFail, Fault::kDelay};
+    mishap.fault = kFaults[below(4)];
   }
   return mishap;
 }
@@ -127,6 +128,20 @@ TEST(Resharding, EveryPairOfRankCountsReadsWhatTheOtherWrote) {
       EXPECT_EQ(num_shards(run.dir), static_cast<std::size_t>(after));
       EXPECT_EQ(everything(run.dir), want) << before << " ranks, then " << after;
     }
+  }
+}
+
+// One operation of the first commit takes 200 ms; twenty steps take far less. Training does not wait: it skips commits.
+TEST(SlowDisk, TrainingGoesOnAndTheLastStepIsCommitted) {
+  for (const std::int64_t operation : {2, 5, 9, 14}) {
+    const TemporaryFolder folder;
+    MiniRun run{folder.path()};
+    run.every = "1step";
+    ASSERT_TRUE(run_generation(run, 3, {.rank = 0, .operation = operation, .fault = Fault::kDelay}));
+    EXPECT_EQ(weights(run.dir), undisturbed(false));
+    const auto report = coordinator::audit_run({.run = run.dir, .groups = {}, .threads = 1});
+    EXPECT_EQ(report.exit_code(), 0) << coordinator::audit_text(report);
+    EXPECT_LT(report.commits.size(), 20U) << "24 steps, some of them while the commit was being written";
   }
 }
 
