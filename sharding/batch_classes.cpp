@@ -2,8 +2,16 @@
 
 #include <xxhash.h>
 
+#include <algorithm>
 #include <numeric>
+#include <optional>
+#include <string>
 #include <unordered_map>
+
+#include "configs/cat.hpp"
+#include "configs/error.hpp"
+#include "sharding/hdf5_file.hpp"
+#include "sharding/hdf5_writer.hpp"
 
 namespace entrain::sharding {
 namespace {
@@ -28,15 +36,56 @@ class Sets {
   std::vector<std::uint32_t> parent_;
 };
 
+// The hashes that ingest wrote beside the images, file by file.
+class StoredHashes {
+ public:
+  std::optional<std::uint64_t> of(const Place& place) {
+    if (place.dataset != "/images") return std::nullopt;  // they are of no other dataset
+    if (last_ == files_.end() || last_->first != place.file) {
+      last_ = files_.find(place.file);
+      if (last_ == files_.end()) last_ = files_.emplace(place.file, read(place)).first;
+    }
+    const auto& hashes = last_->second;
+    if (hashes.empty()) return std::nullopt;
+    return hashes[static_cast<std::size_t>(place.row)];
+  }
+
+ private:
+  using Files = std::unordered_map<std::string, std::vector<std::uint64_t>>;
+  static std::vector<std::uint64_t> read(const Place& place) {
+    const Hdf5File file(place.file);
+    if (!file.has(Hdf5Writer::kHashes)) return {};
+    auto hashes = file.unsigned_integers(Hdf5Writer::kHashes);
+    const auto images = static_cast<std::size_t>(file.info(place.dataset).dims[0]);
+    if (hashes.size() != images)
+      throw DataError(cat(place.file, ":", Hdf5Writer::kHashes, ": has ", hashes.size(),
+                          " rows but there are ", images, " images; remove it, or ingest again"));
+    return hashes;
+  }
+  Files files_;
+  Files::const_iterator last_ = files_.end();
+};
+
 }  // namespace
 
+// What is stored is trusted, but looked after: whoever changed the images without it shows in 64 of them.
 std::vector<std::uint64_t> content_hashes(const Corpus& corpus, std::int64_t first, std::int64_t count) {
   std::vector<std::uint64_t> hashes;
   hashes.reserve(static_cast<std::size_t>(count));
+  StoredHashes stored;
   std::vector<std::byte> image(corpus.shape().bytes());
-  for (std::int64_t sample = first; sample < first + count; ++sample) {
+  const auto hash = [&](std::int64_t sample) {
     corpus.read(sample, image.data());
-    hashes.push_back(XXH3_64bits(image.data(), image.size()));
+    return XXH3_64bits(image.data(), image.size());
+  };
+  const std::int64_t looked_after = std::max<std::int64_t>(1, count / 64);
+  for (std::int64_t sample = first; sample < first + count; ++sample) {
+    const Place place = corpus.place(sample);
+    const auto known = stored.of(place);
+    hashes.push_back(known && (sample - first) % looked_after != 0 ? *known : hash(sample));
+    if (known && hashes.back() != *known)
+      throw DataError(cat(place.file, ":", Hdf5Writer::kHashes, " row ", place.row,
+                          ": is not the hash of the image; remove it, or ingest again"));
   }
   return hashes;
 }

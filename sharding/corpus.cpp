@@ -88,14 +88,16 @@ Corpus Corpus::open(const DataSection& data) {
 }
 
 Corpus without_groups(const Corpus& corpus, Exclusion exclusion) {
-  if (exclusion.groups.empty()) return corpus;
   Corpus rest = corpus;
+  if (exclusion.groups.empty()) {  // of a list of unknown ids the caller must still hear
+    rest.excluded_.unknown = std::move(exclusion.unknown);
+    return rest;
+  }
   rest.samples_.clear();
   for (std::int64_t sample = 0; sample < corpus.size(); ++sample)
     if (!std::binary_search(exclusion.groups.begin(), exclusion.groups.end(), corpus.group_hash(sample)))
       rest.samples_.push_back(corpus.samples_[static_cast<std::size_t>(sample)]);
-  if (rest.samples_.empty())
-    throw DataError(cat("data.exclude_groups leaves no image of ", corpus.size()));
+  if (rest.samples_.empty()) throw DataError(cat("data.exclude_groups leaves no image of ", corpus.size()));
   exclusion.images = corpus.size() - rest.size();
   Sha256 sha;
   sha.add(std::as_bytes(std::span(exclusion.groups)));

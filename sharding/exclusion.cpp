@@ -21,6 +21,8 @@ std::string_view trimmed(std::string_view line) {
                             : line.substr(first, line.find_last_not_of(kBlank) - first + 1);
 }
 
+bool is_not_text(char c) { return static_cast<unsigned char>(c) < ' ' && c != '\t' && c != '\r'; }
+
 }  // namespace
 
 std::uint64_t hash_of_group(std::string_view id) { return XXH3_64bits(id.data(), id.size()); }
@@ -37,8 +39,8 @@ Exclusion read_exclusion(const std::string& path, const Corpus& corpus) {
   Exclusion exclusion;
   std::int64_t number = 0;
   for (std::string line; std::getline(in, line);) {
-    ++number;
-    if (line.find('\0') != line.npos)
+    if (++number == 1 && line.starts_with("\xEF\xBB\xBF")) line.erase(0, 3);  // some editors' mark of UTF-8
+    if (std::any_of(line.begin(), line.end(), is_not_text))
       throw ConfigError(
           cat("data.exclude_groups: ", path, ":", number, ": is not text; want one group id per line"));
     const auto id = trimmed(line);
@@ -49,6 +51,11 @@ Exclusion read_exclusion(const std::string& path, const Corpus& corpus) {
       exclusion.unknown.emplace_back(id);
     }
   }
+  if (in.bad()) throw DataError(cat("data.exclude_groups: cannot read ", path, " to its end"));
+  // As likely a list that went missing on its way as one that names nobody: then the wrong patients would be seen.
+  if (exclusion.groups.empty() && exclusion.unknown.empty())
+    throw ConfigError(cat("data.exclude_groups: ", path,
+                          " names no group; want one group id per line, or leave the key out"));
   std::sort(exclusion.groups.begin(), exclusion.groups.end());
   exclusion.groups.erase(std::unique(exclusion.groups.begin(), exclusion.groups.end()),
                          exclusion.groups.end());

@@ -8,7 +8,8 @@
 namespace entrain::sharding {
 
 /// Reads data.exclude_groups: a text file, one group id per line as it stands in the corpus; blank lines and spaces
-/// around an id do not count. ConfigError: cannot be read, is not text, or the corpus has no groups.
+/// around an id do not count. ConfigError: cannot be read, is not text, names
+/// nobody, or the corpus has no groups.
 Exclusion read_exclusion(const std::string& path, const Corpus& corpus);
 
 /// XXH3-64 of a group's id: what Corpus::group_hash() gives for its rows.

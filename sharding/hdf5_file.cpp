@@ -130,6 +130,20 @@ std::vector<std::int64_t> Hdf5File::integers(const std::string& name) const {
   return numbers;
 }
 
+std::vector<std::uint64_t> Hdf5File::unsigned_integers(const std::string& name) const {
+  const DatasetInfo i = info(name);
+  const std::string where = cat(path(), ":", name);
+  if (i.kind != StoredKind::kUnsigned || i.element_bytes != 8)
+    throw DataError(cat(where, ": want unsigned 64-bit integers, found ", i.type_name));
+  require_one_per_row(i, where);
+  std::vector<std::uint64_t> numbers(static_cast<std::size_t>(i.dims[0]));
+  const Hdf5Lock lock;
+  const H5Dataset dataset = handles_->dataset(name);
+  if (H5Dread(dataset, H5T_NATIVE_UINT64, H5S_ALL, H5S_ALL, H5P_DEFAULT, numbers.data()) < 0)
+    throw DataError(cat(where, ": cannot read: ", hdf5_reason()));
+  return numbers;
+}
+
 std::vector<std::string> Hdf5File::text_attribute(const std::string& object, const std::string& name) const {
   const Hdf5Lock lock;
   const std::string where = cat(path(), ":", object, " attribute ", name);

@@ -49,6 +49,8 @@ class Hdf5File {
                  const std::function<void(std::int64_t, std::string_view)>& take) const;
   /// All rows of an integer dataset. Axes after the first must be 1 long.
   std::vector<std::int64_t> integers(const std::string& dataset) const;
+  /// All rows of an unsigned 64-bit dataset.
+  std::vector<std::uint64_t> unsigned_integers(const std::string& dataset) const;
   /// A text attribute of a dataset ("/" for the file), one string or a list; empty where there is none.
   std::vector<std::string> text_attribute(const std::string& object, const std::string& name) const;
 

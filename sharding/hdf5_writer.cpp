@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <unistd.h>
+#include <xxhash.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -44,6 +45,14 @@ hid_t type_in_file(ElementType type) {
   return type == ElementType::kU8 ? H5T_STD_U8LE : type == ElementType::kU16 ? H5T_STD_U16LE : H5T_IEEE_F32LE;
 }
 
+bool write_numbers(hid_t file, const std::string& dataset, hsize_t count, hid_t in_file, hid_t in_memory,
+                   const void* values) {
+  const H5Space space(H5Screate_simple(1, &count, nullptr), dataset);
+  const H5Dataset out(
+      H5Dcreate2(file, dataset.c_str(), in_file, space, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT), dataset);
+  return H5Dwrite(out, in_memory, H5S_ALL, H5S_ALL, H5P_DEFAULT, values) >= 0;
+}
+
 void fsync_path(const std::string& path, int flags) {
   const int fd = ::open(path.c_str(), flags | O_CLOEXEC);
   if (fd < 0 || ::fsync(fd) != 0) {
@@ -60,6 +69,8 @@ struct Hdf5Writer::Handles {
   H5Dataset images;
   ImageShape shape;
   std::int64_t capacity = 0, appended = 0;
+  bool hashed = false;
+  std::vector<std::uint64_t> hashes;  // of the images appended
 };
 
 Hdf5Writer::Hdf5Writer(const std::string& path, bool overwrite)
@@ -104,6 +115,7 @@ void Hdf5Writer::create_images(const std::string& dataset, const ImageShape& sha
                                cat(path_, ":", dataset));
   handles_->shape = shape;
   handles_->capacity = num_rows;
+  handles_->hashed = dataset == "/images";
 }
 
 void Hdf5Writer::append_images(const std::byte* bytes, std::int64_t count) {
@@ -120,6 +132,8 @@ void Hdf5Writer::append_images(const std::byte* bytes, std::int64_t count) {
       H5Dwrite(h.images, type_in_memory(h.shape.type), memory_space, file_space, H5P_DEFAULT, bytes) < 0)
     fail(cat("images ", h.appended, " to ", h.appended + count - 1));
   h.appended += count;
+  for (std::int64_t row = 0; row < count; ++row)
+    h.hashes.push_back(XXH3_64bits(bytes + static_cast<std::size_t>(row) * h.shape.bytes(), h.shape.bytes()));
 }
 
 void Hdf5Writer::texts(const std::string& dataset, const std::vector<std::string>& values) {
@@ -136,12 +150,8 @@ void Hdf5Writer::texts(const std::string& dataset, const std::vector<std::string
 
 void Hdf5Writer::integers(const std::string& dataset, const std::vector<std::int64_t>& values) {
   const Hdf5Lock lock;
-  const hsize_t count = values.size();
-  const H5Space space(H5Screate_simple(1, &count, nullptr), dataset);
-  const H5Dataset out(H5Dcreate2(handles_->file, dataset.c_str(), H5T_STD_I64LE, space, H5P_DEFAULT,
-                                 H5P_DEFAULT, H5P_DEFAULT),
-                      cat(path_, ":", dataset));
-  if (H5Dwrite(out, H5T_NATIVE_INT64, H5S_ALL, H5S_ALL, H5P_DEFAULT, values.data()) < 0) fail(dataset);
+  if (!write_numbers(handles_->file, dataset, values.size(), H5T_STD_I64LE, H5T_NATIVE_INT64, values.data()))
+    fail(dataset);
 }
 
 // Variable length: h5py then gives str, not bytes.
@@ -188,6 +198,9 @@ void Hdf5Writer::commit() {
       size[0] = static_cast<hsize_t>(h.appended);
       if (H5Dset_extent(h.images, size.data()) < 0) fail("the number of images");
     }
+    if (h.hashed &&
+        !write_numbers(h.file, kHashes, h.hashes.size(), H5T_STD_U64LE, H5T_NATIVE_UINT64, h.hashes.data()))
+      fail(kHashes);
     if (H5Fflush(h.file, H5F_SCOPE_GLOBAL) < 0) fail("its last bytes");
     handles_.reset();
   }

@@ -24,6 +24,8 @@ class Hdf5Writer {
     kContiguous,  ///< exactly `num_rows` rows
     kRowChunks,   ///< one row per chunk; commit() cuts the dataset to the rows that were appended
   };
+  /// One per image, written with /images: XXH3-64 of its bytes as the corpus reads them (HWC, host order), unsigned 64-bit.
+  static constexpr const char* kHashes = "/xxh3";
   /// Makes [N, H, W] for one channel, [N, H, W, C] else.
   void create_images(const std::string& dataset, const ImageShape& shape, std::int64_t num_rows,
                      Storage storage);
