@@ -88,7 +88,7 @@ class FaultyFileSystem final : public checkpoint::FileSystem {
     File(FaultyFileSystem& owner, std::string path, std::unique_ptr<checkpoint::OutputFile> real)
         : owner_(owner), path_(std::move(path)), real_(std::move(real)) {}
     void write(const void* data, std::size_t bytes) override {
-      if (owner_.is_now()) real_->write(data, bytes / 2);
+      if (owner_.is_now() && owner_.fault_ != Fault::kDelay) real_->write(data, bytes / 2);
       owner_.step("write " + path_);
       real_->write(data, bytes);
     }

@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 
+#include <chrono>
 #include <map>
 #include <thread>
 
@@ -107,7 +108,7 @@ void run_rank(const MiniRun& run, const Mishap& mishap, worker::Collectives& com
     const double loss = train(state, images, slots.first * run.lane_images, comm);
     ++step;
     if (mine && step == mishap.step) throw Gone{};
-    while (run.waits && committer.busy()) std::this_thread::yield();
+    while (run.waits && committer.busy()) std::this_thread::sleep_for(std::chrono::microseconds(200));
     commits.after_step(step, images, loss, 0);
   }
 }
