@@ -136,7 +136,7 @@ nlohmann::json commit_record(const std::string& step_dir, const nlohmann::json& 
   nlohmann::json record{{"kind", "COMMIT"},
                         {"step", *parse_step_name(fs::path(step_dir).filename())},
                         {"manifest_sha256", digest_file(step_dir + "/manifest.json").sha256}};
-  for (const char* key : {"generation", "parent", "span", "weights_sha256"})
+  for (const char* key : {"epoch", "generation", "parent", "span", "weights_sha256"})
     if (manifest.contains(key)) record[key] = manifest[key];
   return record;
 }

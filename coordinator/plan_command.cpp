@@ -1,6 +1,7 @@
 #include <charconv>
 #include <cmath>
 #include <iostream>
+#include <numeric>
 #include <string>
 #include <vector>
 
@@ -9,7 +10,9 @@
 #include "coordinator/cli.hpp"
 #include "coordinator/commands.hpp"
 #include "coordinator/plan.hpp"
+#include "sharding/batch_classes.hpp"
 #include "sharding/corpus.hpp"
+#include "sharding/sample_plan.hpp"
 
 namespace entrain::coordinator {
 namespace {
@@ -40,6 +43,15 @@ std::string describe(const sharding::Corpus& corpus, const DataSection& data) {
   return out;
 }
 
+// Pretraining would refuse, so the plan does. Equal images of different groups are not looked for: that reads them all.
+void require_batches(const BatchSection& batch, std::uint64_t seed, const sharding::Corpus& corpus) {
+  if (batch.same_group != "forbid") return;
+  std::vector<std::uint64_t> all_different(static_cast<std::size_t>(corpus.size()));
+  std::iota(all_different.begin(), all_different.end(), std::uint64_t{0});
+  const sharding::SamplePlan made(sharding::PlanSettings{corpus.size(), batch.lanes * batch.lane_images, seed,
+                                                         sharding::batch_classes(corpus, all_different)});
+}
+
 PlanInput input_of(const CommandLine& line) {
   const RunConfig& config = line.config.config;
   PlanInput input;
@@ -53,6 +65,7 @@ PlanInput input_of(const CommandLine& line) {
     return input;
   }
   const auto corpus = sharding::Corpus::open(config.data);
+  require_batches(config.batch, config.run.seed, corpus);
   input.num_samples = corpus.size();
   input.image = corpus.shape();
   input.digest = corpus.digest();

@@ -196,6 +196,39 @@ TEST(Store, EveryBitOfTheManifestCounts) {
   EXPECT_NO_THROW(checkpoint::read_manifest(dir));
 }
 
+// A rank of generation 1 that everybody takes for dead wakes up while generation 2 commits the same step.
+TEST(Store, ALateWriterOfADeadGenerationCannotTouchTheCommit) {
+  const TemporaryFolder run;
+  CheckpointStore dead(run.path(), {2}), alive(run.path(), {2});
+  dead.set_generation(1);
+  alive.set_generation(2);
+  commit_step(alive, 8, 3);
+  write_all(dead, 16, 2);  // half of it before ...
+  const auto votes = write_all(alive, 16, 3);
+  const State other(99);
+  const auto late = dead.write_shard(16, other.tensors(), 0, 1);  // ... and half of it while they vote
+  EXPECT_EQ(late.error, "");
+  alive.commit(16, votes, {{"stage", "pretrain"}, {"lanes", 8}, {"lr", 0.1}});
+  dead.write_shard(16, other.tensors(), 0, 1);
+  const auto found = checkpoint::newest_whole(run.path());
+  ASSERT_TRUE(found);
+  EXPECT_EQ(found->step, 16);
+  EXPECT_TRUE(holds_its_step(*found));
+  EXPECT_TRUE(fs::exists(run / "checkpoints/.tmp-step-00000016-g0001")) << "what the dead one wrote is its own";
+  alive.sweep();
+  EXPECT_FALSE(fs::exists(run / "checkpoints/.tmp-step-00000016-g0001"));
+}
+
+TEST(Store, AFolderNamedForAnotherStepIsBroken) {
+  const TemporaryFolder run;
+  CheckpointStore store(run.path(), {3});
+  for (const int step : {8, 16}) commit_step(store, step, 2);
+  fs::rename(run / "checkpoints/step-00000016", run / "checkpoints/step-00000024");
+  const auto found = checkpoint::newest_whole(run.path());
+  EXPECT_EQ(found->step, 8);
+  EXPECT_THAT(found->passed_over, ElementsAre(HasSubstr("is of step 16, but its folder is named for another one")));
+}
+
 TEST(Store, NamesTheBlockOfALargeFile) {
   const TemporaryFolder run;
   const std::vector<std::byte> big(std::size_t{15} << 20);
