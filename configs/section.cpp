@@ -39,6 +39,14 @@ void Section::fail(const std::string& key, const std::string& text) const {
   refuse(found == entries_.end() ? "default" : found->second.where, key, text);
 }
 
+// Every value ends in manifests and logs, which are JSON: other bytes would be found out at the first commit only.
+void Section::require_utf8(const RawScalar& got, const std::string& key) const {
+  if (!is_utf8(got.text))
+    refuse(got.where, key,
+           cat("want UTF-8 text, got \"", printable(got.text),
+               "\"; where it names a file or folder, rename that, or reach it by a link"));
+}
+
 const RawValue* Section::find(const std::string& key) {
   asked_.push_back(key);
   const auto found = entries_.find(key);
@@ -59,6 +67,7 @@ const RawScalar* Section::scalar(const std::string& key, const std::string& want
   if (value->kind == RawValue::Kind::kList) refuse(value->where, key, cat("want ", wanted, ", got a list"));
   if (value->kind == RawValue::Kind::kNested)
     refuse(value->where, key, cat("want ", wanted, ", got a mapping"));
+  require_utf8(value->items.front(), key);
   return &value->items.front();
 }
 
@@ -127,6 +136,7 @@ std::vector<RawScalar> Section::list(const RawValue& value, const std::string& k
     refuse(value.where, key, cat("want ", wanted, ", got nothing ([] is an empty list)"));
   if (value.kind == RawValue::Kind::kNested)
     refuse(value.where, key, cat("want ", wanted, ", got a mapping or a list of lists"));
+  for (const RawScalar& item : value.items) require_utf8(item, key);
   if (value.kind == RawValue::Kind::kList || !value.command_line) return value.items;
   const RawScalar& whole = value.items.front();
   std::vector<RawScalar> out;

@@ -55,6 +55,7 @@ class Section {
  private:
   const RawValue* find(const std::string& key);
   const RawScalar* scalar(const std::string& key, const std::string& wanted);
+  void require_utf8(const RawScalar& got, const std::string& key) const;
   std::vector<RawScalar> list(const RawValue& value, const std::string& key, const std::string& wanted) const;
   [[noreturn]] void refuse(const std::string& where, const std::string& key, const std::string& text) const;
   void note(const std::string& key, const std::string& canonical);
@@ -70,6 +71,10 @@ class Section {
 std::string nearest(std::string_view word, const std::vector<std::string>& known);
 /// "a, b, c".
 std::string join(const std::vector<std::string>& words, std::string_view between = ", ");
+/// Whether a JSON document can hold it.
+bool is_utf8(std::string_view text);
+/// For messages: what is neither UTF-8 nor a visible character as \xe9.
+std::string printable(std::string_view text);
 /// A scalar as YAML: as it is where that reads back as the same text, else in double quotes.
 std::string yaml_text(const std::string& text);
 /// The shortest decimal that reads back as the same double.

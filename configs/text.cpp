@@ -38,7 +38,54 @@ bool reserved(std::string word) {
   return std::find(kWords.begin(), kWords.end(), word) != kWords.end();
 }
 
+// Bytes of the character that begins at text[i]; 0: not UTF-8. The table of RFC 3629: neither overlong nor surrogate.
+std::size_t utf8_length(std::string_view text, std::size_t i) {
+  const auto byte = [&](std::size_t k) { return k < text.size() ? static_cast<unsigned char>(text[k]) : 0U; };
+  const auto within = [&](std::size_t k, unsigned low, unsigned high) {
+    return low <= byte(k) && byte(k) <= high;
+  };
+  const unsigned first = byte(i);
+  if (first < 0x80) return 1;
+  if (0xC2 <= first && first <= 0xDF) return within(i + 1, 0x80, 0xBF) ? 2 : 0;
+  if (0xE0 <= first && first <= 0xEF)
+    return within(i + 1, first == 0xE0 ? 0xA0 : 0x80, first == 0xED ? 0x9F : 0xBF) &&
+                   within(i + 2, 0x80, 0xBF)
+               ? 3
+               : 0;
+  if (0xF0 <= first && first <= 0xF4)
+    return within(i + 1, first == 0xF0 ? 0x90 : 0x80, first == 0xF4 ? 0x8F : 0xBF) &&
+                   within(i + 2, 0x80, 0xBF) && within(i + 3, 0x80, 0xBF)
+               ? 4
+               : 0;
+  return 0;
+}
+
+constexpr std::string_view kHex = "0123456789abcdef";
+
 }  // namespace
+
+bool is_utf8(std::string_view text) {
+  for (std::size_t i = 0; i < text.size();) {
+    const std::size_t length = utf8_length(text, i);
+    if (length == 0) return false;
+    i += length;
+  }
+  return true;
+}
+
+std::string printable(std::string_view text) {
+  std::string out;
+  for (std::size_t i = 0; i < text.size();) {
+    const auto byte = static_cast<unsigned char>(text[i]);
+    const std::size_t length = utf8_length(text, i);
+    if (length == 0 || byte < 0x20 || byte == 0x7f)
+      ((out += "\\x") += kHex[byte >> 4]) += kHex[byte & 15];
+    else
+      out += text.substr(i, length);
+    i += std::max<std::size_t>(length, 1);
+  }
+  return out;
+}
 
 std::string nearest(std::string_view word, const std::vector<std::string>& known) {
   std::string best;
@@ -66,7 +113,6 @@ std::string yaml_text(const std::string& text) {
                         text[0] == '/' || text[0] == '_');
   if (letters && starts_like_text && !reserved(text)) return text;
   std::string out = "\"";
-  constexpr std::string_view kHex = "0123456789abcdef";
   for (const char c : text) {
     const auto byte = static_cast<unsigned char>(c);
     if (c == '"' || c == '\\')

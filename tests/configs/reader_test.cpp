@@ -247,6 +247,13 @@ TEST_F(Reader, WrongOverridesAreRefused) {
     EXPECT_THAT(refusal("{}", {text}), HasSubstr("want section.key=value")) << text;
 }
 
+TEST_F(Reader, TextThatNoManifestCanHoldIsRefused) {
+  for (const char* text : {"run.dir=caf\xE9", "data.files=a.h5,caf\xE9.h5", "evaluate.name=caf\xE9"})
+    EXPECT_THAT(refusal("{}", {text}),
+                AllOf(StartsWith("command line: "), HasSubstr("want UTF-8 text"), HasSubstr("caf\\xe9")));
+  EXPECT_EQ(read("{}", {"run.dir=caf\xC3\xA9"}).config.run.dir, "caf\xC3\xA9");
+}
+
 TEST_F(Reader, TheLastLayerDecidesBetweenStepsAndEpochs) {
   const auto c = read("train: {epochs: 10}\nschedule: {warmup_steps: 7}\n",
                       {"train.steps=8", "schedule.warmup_epochs=1"})
