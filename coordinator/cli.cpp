@@ -1,6 +1,7 @@
 #include "coordinator/cli.hpp"
 
 #include <algorithm>
+#include <filesystem>
 
 #include "configs/cat.hpp"
 #include "configs/error.hpp"
@@ -25,11 +26,41 @@ std::string unknown_option(std::string_view command, const std::string& given,
              near.empty() ? "" : cat("; did you mean ", near, '?'), " it knows: ", join(known));
 }
 
+// What no command that computes can begin with; found before any rank waits for another. `where`: who said so.
+void require_workable(std::string_view command, const ResolvedConfig& resolved) {
+  const RunConfig& config = resolved.config;
+  const auto refuse = [&](const std::string& key, const std::string& text) {
+    throw ConfigError(cat(resolved.origins.at(key), ": ", key, ": ", text));
+  };
+  if (config.data.files.empty()) refuse("data.files", "want HDF5 files or globs, got none");
+  std::error_code none;
+  const auto there = std::filesystem::status(config.run.dir, none).type();
+  if (!config.run.dir.empty() && there != std::filesystem::file_type::directory &&
+      there != std::filesystem::file_type::not_found && there != std::filesystem::file_type::none)
+    refuse("run.dir", cat("want a folder, got \"", config.run.dir, "\", which is a file"));
+  if (command == "pretrain" && config.batch.lanes * config.batch.lane_images < 2)
+    refuse(
+        "batch.lane_images",
+        "want at least 2 images in the global batch, got 1 lane x 1 image: an image is told apart from the "
+        "others of its batch, and there are none");
+}
+
 std::string help_line(const std::string& left, const std::string& right) {
   return cat("  ", left, std::string(left.size() < 28 ? 28 - left.size() : 1, ' '), right, '\n');
 }
 
 }  // namespace
+
+void refuse_twice(const std::vector<std::string>& overrides) {
+  std::map<std::string, std::string> seen;
+  for (const std::string& text : overrides) {
+    const std::size_t equals = text.find('=');
+    const auto [earlier, fresh] = seen.emplace(text.substr(0, equals), text.substr(equals + 1));
+    if (!fresh)
+      throw ConfigError(cat("command line: ", earlier->first, ": given twice, as \"", earlier->second,
+                            "\" and as \"", text.substr(equals + 1), "\"; leave one of them out"));
+  }
+}
 
 CommandLine parse_config_command(std::string_view command, const std::vector<std::string>& args,
                                  const std::vector<CliOption>& options) {
@@ -60,6 +91,8 @@ CommandLine parse_config_command(std::string_view command, const std::vector<std
       print_config = true;
     else if (!find_option(options, name))
       throw ConfigError(unknown_option(command, name, options));
+    else if (out.options.count(name) != 0)
+      throw ConfigError(cat("entrain ", command, ": ", name, ": given twice; leave one of them out"));
     else if (equals != std::string::npos)
       out.options[name] = arg.substr(equals + 1);
     else if (++i < args.size())
@@ -70,8 +103,13 @@ CommandLine parse_config_command(std::string_view command, const std::vector<std
   if (out.path.empty())
     throw ConfigError(
         cat("entrain ", command, ": want a CONFIG, as in: entrain ", command, " configs/demo.yaml"));
+  refuse_twice(overrides);
   out.config = read_run_config(out.path, overrides);
-  if (print_config) out.answer = out.config.yaml();
+  const Command* known = find_command(command);
+  if (print_config)
+    out.answer = out.config.yaml();
+  else if (known && known->program == Program::kWorker)
+    require_workable(command, out.config);
   return out;
 }
 

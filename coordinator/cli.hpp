@@ -25,9 +25,13 @@ struct CommandLine {
 };
 
 /// Reads the arguments after the verb, and the configuration they name. The same for the front door and for
-/// entrain-worker. Throws ConfigError.
+/// entrain-worker. Throws ConfigError, also for what no run can begin with: a setting given twice, no data.files, a
+/// file in place of run.dir, a pretraining without negatives.
 CommandLine parse_config_command(std::string_view command, const std::vector<std::string>& args,
                                  const std::vector<CliOption>& options = {});
+
+/// ConfigError where `section.key=value` words of a command line set one key twice.
+void refuse_twice(const std::vector<std::string>& overrides);
 
 /// What `entrain COMMAND --help` prints for a command that takes a CONFIG.
 std::string config_command_help(std::string_view command, const std::vector<CliOption>& options = {});

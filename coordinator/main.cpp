@@ -5,7 +5,7 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <csignal>
+#include <cstdlib>
 #include <cstring>
 #include <exception>
 #include <filesystem>
@@ -16,6 +16,7 @@
 #include "configs/cat.hpp"
 #include "configs/error.hpp"
 #include "configs/log.hpp"
+#include "configs/process.hpp"
 #include "configs/section.hpp"
 #include "coordinator/cli.hpp"
 #include "coordinator/commands.hpp"
@@ -51,6 +52,19 @@ int no_such_command(const std::string& name) {
   return static_cast<int>(ExitCode::kConfig);
 }
 
+// An empty word is a shell variable that nobody set; a folder that was deleted under us makes every relative name, and
+// some libraries, fail in ways of their own.
+void require_sound_start(const std::vector<std::string>& args) {
+  for (std::size_t i = 0; i < args.size(); ++i)
+    if (args[i].empty())
+      throw ConfigError(cat("argument ", i + 2, " is empty; is a variable of the shell not set?"));
+  char* folder = ::getcwd(nullptr, 0);
+  if (!folder)
+    throw LaunchError(cat("the current folder cannot be used (", std::strerror(errno),
+                          "; was it deleted?); cd to one that is there, and start again"));
+  std::free(folder);
+}
+
 int dispatch(const std::string& verb, const std::vector<std::string>& args) {
   if (verb == "--help" || verb == "-h" || verb == "help") {
     if (verb == "help" && !args.empty()) return dispatch(args[0], {"--help"});
@@ -63,6 +77,7 @@ int dispatch(const std::string& verb, const std::vector<std::string>& args) {
   }
   const Command* command = find_command(verb);
   if (!command) return no_such_command(verb);
+  require_sound_start(args);
   if (command->program == Program::kWorker) {
     // What needs no computing is answered here, at once.
     if (command->takes_config() && (has(args, "--help") || has(args, "-h") || has(args, "--print-config"))) {
@@ -71,32 +86,22 @@ int dispatch(const std::string& verb, const std::vector<std::string>& args) {
     }
     hand_to_worker(verb, args);
   }
-  if (verb == "inspect" && has(args, "--views"))
+  const auto draws = [](const std::string& arg) { return arg == "--views" || arg.starts_with("--views="); };
+  if (verb == "inspect" && std::any_of(args.begin(), args.end(), draws))
     hand_to_worker(verb, args);  // draws views: needs worker/views
   return command->run(args);
 }
 
 int run(int argc, char** argv) {
-  // A parent that ignores SIGPIPE (Python does) hands that down, and `entrain plan x | head` would fail, not end.
-  std::signal(SIGPIPE, SIG_DFL);
-  if (argc < 2) {
+  ignore_write_signals();
+  try {
+    if (argc >= 2) return end_answer(dispatch(argv[1], {argv + 2, argv + argc}));
     std::cerr << command_table();
     return static_cast<int>(ExitCode::kConfig);
-  }
-  try {
-    const int code = dispatch(argv[1], {argv + 2, argv + argc});
-    std::cout.flush();
-    if (!std::cout) {
-      log(Level::kError, "stdout: cannot be written to; the answer is not complete");
-      return static_cast<int>(ExitCode::kData);
-    }
-    return code;
-  } catch (const Error& e) {
-    log(Level::kError, e.what());
-    return static_cast<int>(e.code());
   } catch (const std::exception& e) {
-    log(Level::kError, cat("a bug of entrain, please report it with the command line: ", e.what()));
-    return static_cast<int>(ExitCode::kBug);
+    const Error error = error_of(e);
+    log(Level::kError, error.what());
+    return static_cast<int>(error.code());
   }
 }
 

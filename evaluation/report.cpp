@@ -105,7 +105,8 @@ std::string report_html(const Study& study) {
     tables += auc_table(study.corpora[i], study.fractions);
   }
   std::string out = cat(
-      "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" "
+      kReportBegins,
+      "<meta name=\"viewport\" "
       "content=\"width=device-width,initial-scale=1\">"
       "<title>Label efficiency</title><style>",
       kReportStyle, "</style></head><body><main><h1>How many labels does it take?</h1><p class=\"lead\">",

@@ -106,9 +106,11 @@ std::vector<Result> read_results(const std::vector<std::string>& dirs) {
   const auto twice = std::adjacent_find(
       results.begin(), results.end(), [](const Result& a, const Result& b) { return place(a) == place(b); });
   if (twice != results.end())
-    throw DataError(cat(twice->dir, " and ", (twice + 1)->dir, ": both are ", twice->corpus, ", ",
-                        twice->mode, ", ", twice->init, ", ", percent(twice->fraction), ", repeat ",
-                        twice->repeat, "; name one of them"));
+    throw DataError(
+        cat(twice->dir, " and ", (twice + 1)->dir, ": both are ", twice->corpus, ", ", twice->mode, ", ",
+            twice->init, ", ", percent(twice->fraction), ", repeat ", twice->repeat,
+            "; leave one of them out, or evaluate one again with evaluate.name=NAME (what tables call "
+            "its corpus) and a run.dir of its own"));
   return results;
 }
 

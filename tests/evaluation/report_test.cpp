@@ -209,6 +209,12 @@ TEST_F(Report, TheCommandWritesPageAndJson) {
   EXPECT_THAT(read_file(runs_ / "r.html"), ::testing::StartsWith("<!doctype html>"));
   EXPECT_THROW(coordinator::report_command({}), ConfigError);
   EXPECT_THROW(coordinator::report_command({runs_.path(), "--out", "/proc/no/r.html"}), CheckpointError);
+  ::testing::internal::CaptureStdout();
+  EXPECT_EQ(coordinator::report_command({runs_.path(), "--out", runs_ / "r.html"}), 0) << "its own page";
+  ::testing::internal::GetCapturedStdout();
+  write_file(runs_ / "notes.html", "<!doctype html>mine");
+  EXPECT_THROW(coordinator::report_command({runs_.path(), "--out", runs_ / "notes.html"}), CheckpointError);
+  EXPECT_EQ(read_file(runs_ / "notes.html"), "<!doctype html>mine");
 }
 
 }  // namespace

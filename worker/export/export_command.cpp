@@ -1,14 +1,15 @@
 #include "worker/export/export_command.hpp"
 
 #include <CLI/CLI.hpp>
-#include <filesystem>
 #include <iostream>
 #include <nlohmann/json.hpp>
 
 #include "checkpoint/find.hpp"
 #include "configs/cat.hpp"
 #include "configs/error.hpp"
+#include "configs/section.hpp"
 #include "coordinator/flags.hpp"
+#include "coordinator/output_file.hpp"
 #include "worker/export/timm_names.hpp"
 
 namespace entrain::worker {
@@ -35,8 +36,9 @@ bool parse(const std::vector<std::string>& args, Options& o) {
   if (o.names != "timm")
     throw ConfigError(cat("entrain export: --names: want timm, got \"", o.names,
                           "\"; torchvision's names fit no BiT (post-activation, BatchNorm)"));
-  if (!o.overwrite && std::filesystem::exists(o.out))
-    throw CheckpointError(cat(o.out, ": is there already; --overwrite replaces it"));
+  if (!is_utf8(o.from))  // it goes into the file, as JSON
+    throw ConfigError(cat("entrain export: --from: want a name in UTF-8, got \"", printable(o.from), '"'));
+  coordinator::require_writable({"entrain export: --out", o.out, {o.from}, o.overwrite});
   return true;
 }
 

@@ -169,6 +169,14 @@ TEST(Export, RefusesWhatItCannotDoAndLeavesFilesAlone) {
   EXPECT_EQ(read_file(out), "mine");
   EXPECT_EQ(export_run(folder / "run", out, {"--overwrite"}).code, 0);
   EXPECT_THAT(read_file(out), Not("mine"));
+  // --overwrite is no leave to break a checkpoint.
+  const std::string step = folder / "run/checkpoints/step-00000008";
+  ASSERT_TRUE(std::filesystem::exists(step + "/manifest.json"));
+  const std::string manifest = read_file(step + "/manifest.json");
+  EXPECT_THAT(refusal({"--from", folder / "run", "--out", step + "/manifest.json", "--overwrite"}),
+              HasSubstr("73 "));
+  EXPECT_EQ(read_file(step + "/manifest.json"), manifest);
+  EXPECT_THAT(refusal({"--from", folder / "caf\xE9", "--out", out, "--overwrite"}), HasSubstr("64 "));
 }
 
 TEST(Export, AnswersMachinesInJson) {

@@ -141,7 +141,8 @@ TEST(InspectViews, TheSeedChoosesTheViews) {
   small_corpus<std::uint8_t>(folder / "a.h5", ElementType::kU8, 255);
   std::set<std::vector<std::uint8_t>> sheets;
   for (const char* seed : {"run.seed=1", "run.seed=1", "run.seed=2"}) {
-    inspect_views_command({folder / "a.h5", "--views", folder / "out.png", "views.crop_pixels=32", seed});
+    inspect_views_command(
+        {folder / "a.h5", "--views", folder / "out.png", "--overwrite", "views.crop_pixels=32", seed});
     const Png png = read_png(folder / "out.png");
     sheets.insert(
         {png.rgb.begin() + 24 * 3 * png.width, png.rgb.end()});  // below the title, which names the seed
@@ -158,7 +159,16 @@ TEST(InspectViews, RefusesWithOneClearLine) {
   EXPECT_THROW(inspect_views_command({folder / "a.h5", "--views", folder / "out.png", "views.crop_pixel=3"}),
                ConfigError);
   EXPECT_THROW(inspect_views_command({folder / "none.h5", "--views", folder / "out.png"}), DataError);
-  EXPECT_THROW(inspect_views_command({folder / "a.h5", "--views", folder / "no/such/out.png"}), DataError);
+  EXPECT_THROW(inspect_views_command({folder / "a.h5", "--views", folder / "no/such/out.png"}),
+               CheckpointError);
+  EXPECT_THROW(inspect_views_command({folder / "a.h5", "--views", folder / "a.h5", "--overwrite"}),
+               ConfigError);
+  tests::write_file(folder / "mine.png", "mine");
+  EXPECT_THROW(inspect_views_command({folder / "a.h5", "--views", folder / "mine.png"}), CheckpointError);
+  EXPECT_EQ(tests::read_file(folder / "mine.png"), "mine");
+  EXPECT_THROW(
+      inspect_views_command({folder / "a.h5", "--views", folder / "out.png", "run.seed=1", "run.seed=2"}),
+      ConfigError);
 }
 
 }  // namespace
