@@ -4,14 +4,19 @@
 #include <sched.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <climits>
 #include <cstdlib>
+#include <functional>
 #include <iostream>
+#include <optional>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "configs/cat.hpp"
 #include "configs/log.hpp"
+#include "configs/process.hpp"
 #include "coordinator/cli.hpp"
 #include "worker/collectives/mpi.hpp"
 #include "worker/export/export_command.hpp"
@@ -20,6 +25,7 @@
 #include "worker/stages/pretrain.hpp"
 #include "worker/stages/run_folder.hpp"
 #include "worker/stages/stop_signal.hpp"
+#include "worker/stages/together.hpp"
 #include "worker/views/inspect_views_command.hpp"
 
 namespace entrain::worker {
@@ -57,26 +63,62 @@ int lane_threads(const RunConfig& config, const MpiCollectives& comm) {
   return CPU_COUNT(&mine);
 }
 
-int run_stage(const StageCommand& command, const ResolvedConfig& resolved) {
+// More than one process: then every word that cannot be used is told by one rank, and no other waits for it.
+bool is_one_of_several() {
+  for (const char* name : {"OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "SLURM_STEP_NUM_TASKS"})
+    if (const char* text = std::getenv(name)) return std::atoi(text) > 1;
+  return false;
+}
+
+// What no rank must do otherwise than rank 0, before any of them begins.
+void require_sound_start(Stage& stage, const StageCommand& command) {
+  require_same_start(stage, command.name);
+  together(stage.comm, [&] {
+    if (stage.leads()) require_folder_of(stage.config().run.dir, command.name);
+  });
+}
+
+// --help and --print-config, where the front door has not answered them.
+int answer(MpiCollectives& comm, const std::string& text) {
+  if (comm.rank() == 0) std::cout << text;
+  comm.barrier();
+  return end_answer(0);
+}
+
+int run_stage(const StageCommand& command, const std::vector<std::string>& args) {
+  std::optional<coordinator::CommandLine> line;
+  const std::function<void()> parse = [&] { line = coordinator::parse_config_command(command.name, args); };
+  if (!is_one_of_several()) parse();  // an error is told before MPI starts
   const MpiSession session;
   MpiCollectives comm;
   set_log_context({comm.rank(), comm.size(), command.name});
   int code = 0;
   std::string reason = "done";
+  std::optional<LaneThreads> threads;
+  std::optional<Stage> stage;
+  const auto write_end = [&] {
+    if (stage && stage->leads() && stage->owns_run_folder) write_exit(stage->config().run.dir, code, reason);
+  };
   try {
-    LaneThreads threads(lane_threads(resolved.config, comm));
-    Stage stage{resolved, comm, threads};
-    code = command.run(stage);
+    if (!line) together(comm, parse);
+    if (line->answer) return answer(comm, *line->answer);
+    threads.emplace(lane_threads(line->config.config, comm));
+    stage.emplace(line->config, comm, *threads);
+    require_sound_start(*stage, command);
+    code = command.run(*stage);
     if (code != 0) reason = "stopped on request, committed";
-  } catch (const Error& e) {
-    code = static_cast<int>(e.code());
-    reason = e.what();
-    if (!e.on_all_ranks()) comm.abort(e.what(), e.code());
-    if (comm.rank() == 0) log(Level::kError, e.what());
   } catch (const std::exception& e) {
-    comm.abort(cat("a bug of Entrain's, please report it: ", e.what()), ExitCode::kBug);
+    const Error error = error_of(e);
+    code = static_cast<int>(error.code());
+    reason = error.what();
+    if (!error.on_all_ranks() && comm.size() > 1) {
+      write_end();
+      comm.abort(reason, error.code());
+    }
+    if (comm.rank() == 0) log(Level::kError, reason);
   }
-  if (comm.rank() == 0 && !resolved.config.run.dir.empty()) write_exit(resolved.config.run.dir, code, reason);
+  write_end();
+  code = end_answer(code);
   comm.barrier();  // nobody ends while another still watches it
   return code;
 }
@@ -84,17 +126,10 @@ int run_stage(const StageCommand& command, const ResolvedConfig& resolved) {
 int run(const std::vector<std::string>& args) {
   const std::string name = args.empty() ? "" : args[0];
   const std::vector<std::string> rest(args.begin() + (args.empty() ? 0 : 1), args.end());
-  if (name == "export") return export_command(rest);
-  if (name == "inspect") return inspect_views_command(rest);
-  for (const StageCommand& command : kStages) {
-    if (name != command.name) continue;
-    const coordinator::CommandLine line = coordinator::parse_config_command(command.name, rest);
-    if (line.answer) {  // --help, --print-config
-      if (is_first_process()) std::cout << *line.answer << std::flush;
-      return 0;
-    }
-    return run_stage(command, line.config);
-  }
+  if (name == "export") return end_answer(export_command(rest));
+  if (name == "inspect") return end_answer(inspect_views_command(rest));
+  for (const StageCommand& command : kStages)
+    if (name == command.name) return run_stage(command, rest);
   throw ConfigError(cat("entrain-worker: no command \"", name, "\"; it is started by `entrain`"));
 }
 
@@ -103,15 +138,16 @@ int run(const std::vector<std::string>& args) {
 
 int main(int argc, char** argv) {
   using namespace entrain;  // NOLINT(google-build-using-namespace): main is the one place outside our namespaces
+  ignore_write_signals();
   worker::keep_freed_memory();
   worker::install_stop_signals();
   try {
     return worker::run({argv + 1, argv + argc});
-  } catch (const Error& e) {
-    if (worker::is_first_process()) log(Level::kError, e.what());
-    return static_cast<int>(e.code());
   } catch (const std::exception& e) {
-    log(Level::kError, cat("a bug of Entrain's, please report it: ", e.what()));
-    return static_cast<int>(ExitCode::kBug);
+    const Error error = error_of(e);
+    // Where all fail alike, the first process tells it and the launcher ends this one before its turn comes.
+    if (!worker::is_first_process()) std::this_thread::sleep_for(std::chrono::seconds(3));
+    log(Level::kError, error.what());
+    return static_cast<int>(error.code());
   }
 }

@@ -16,11 +16,15 @@ SmallRun::SmallRun() {
 }
 
 std::string SmallRun::pretrain(int ranks, const std::string& name, const std::string& overrides) const {
-  return cat("exec mpirun -n ", ranks, " entrain pretrain ", ENTRAIN_SOURCE_DIR,
-             "/configs/demo.yaml run.dir=", dir(name), " data.files=", corpus(),
-             " train.steps=20 batch.lanes=4 batch.lane_images=4 views.crop_pixels=32"
-             " checkpoint.every=5steps ",
-             overrides);
+  std::string line =
+      cat("exec mpirun -n ", ranks, " entrain pretrain ", ENTRAIN_SOURCE_DIR, "/configs/demo.yaml");
+  for (const std::string& setting :
+       {"run.dir=" + dir(name), "data.files=" + corpus(), std::string("train.steps=20"),
+        std::string("batch.lanes=4"), std::string("batch.lane_images=4"), std::string("views.crop_pixels=32"),
+        std::string("checkpoint.every=5steps")})
+    if ((" " + overrides).find(" " + setting.substr(0, setting.find('=') + 1)) == std::string::npos)
+      line += " " + setting;  // a key given twice is refused
+  return line + " " + overrides;
 }
 
 pid_t SmallRun::worker_pid(const std::string& name, int rank) const {

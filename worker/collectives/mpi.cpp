@@ -2,11 +2,15 @@
 
 #include <ATen/ATen.h>
 #include <mpi.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <chrono>
 #include <climits>
 #include <cstdlib>
 #include <numeric>
+#include <thread>
 
 #include "configs/cat.hpp"
 #include "configs/error.hpp"
@@ -71,9 +75,29 @@ void require_launchers_world(int size) {
   }
 }
 
+// Open MPI, HDF5 and one pidfd per rank of the node; with fewer it ends in banners that name no cause.
+void require_file_descriptors() {
+  constexpr rlim_t kLeast = 64, kPlenty = 1024;
+  rlimit open_files{};
+  if (::getrlimit(RLIMIT_NOFILE, &open_files) != 0) return;
+  if (open_files.rlim_cur < kPlenty) {  // what the hard limit allows, nobody has to ask for
+    open_files.rlim_cur = std::min(kPlenty, open_files.rlim_max);
+    ::setrlimit(RLIMIT_NOFILE, &open_files);
+  }
+  if (open_files.rlim_cur < kLeast)
+    throw LaunchError(cat("this process may open ", open_files.rlim_cur, " files at most (ulimit -n), want ",
+                          kLeast, " or more; raise the limit in the shell or the job that starts it"));
+}
+
+// A process without a launcher starts a helper of Open MPI's, which is looked for in PATH: in an emptied environment
+// MPI would end this process with banners that name no cause.
+void require_path() { ::setenv("PATH", "/usr/local/bin:/usr/bin:/bin", /*overwrite=*/0); }
+
 }  // namespace
 
 MpiSession::MpiSession() {
+  require_file_descriptors();
+  require_path();
   int provided = 0;
   if (MPI_Init_thread(nullptr, nullptr, MPI_THREAD_FUNNELED, &provided) != MPI_SUCCESS ||
       provided < MPI_THREAD_FUNNELED)
@@ -132,8 +156,7 @@ at::Tensor MpiCollectives::all_to_all(const at::Tensor& send, const std::vector<
     in[r] = as_count(receive_counts[r]);
   }
   const auto out_offsets = offsets_of(out), in_offsets = offsets_of(in);
-  at::Tensor received =
-      at::empty({std::accumulate(in.begin(), in.end(), std::int64_t{0})}, send.options());
+  at::Tensor received = at::empty({std::accumulate(in.begin(), in.end(), std::int64_t{0})}, send.options());
   const MPI_Datatype type = mpi_type(send.scalar_type());
   check(MPI_Alltoallv(send.const_data_ptr(), out.data(), out_offsets.data(), type,
                       received.mutable_data_ptr(), in.data(), in_offsets.data(), type, MPI_COMM_WORLD),
@@ -172,6 +195,8 @@ void MpiCollectives::barrier() { check(MPI_Barrier(MPI_COMM_WORLD), "barrier"); 
 
 void MpiCollectives::abort(std::string_view reason, ExitCode code) noexcept {
   if (watch_) watch_->stop();  // this rank is the one that ends first
+  // Where all fail alike, rank 0 tells it, and this process is gone before its turn comes.
+  if (rank_ > 0) std::this_thread::sleep_for(std::chrono::seconds(3));
   log(Level::kError, reason);
   MPI_Abort(MPI_COMM_WORLD, static_cast<int>(code));
   ::_exit(static_cast<int>(code));

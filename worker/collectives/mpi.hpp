@@ -11,7 +11,7 @@ class PeerWatch;
 
 /// Initialises MPI (FUNNELED) for the life of the object; one per process, in main(). Checks that a launcher
 /// that says it started N tasks (OMPI_COMM_WORLD_SIZE, SLURM_NTASKS under srun, PMI_SIZE) made a world of N:
-/// otherwise LaunchError with the fix.
+/// otherwise LaunchError with the fix; also where the process may open too few files.
 class MpiSession {
  public:
   MpiSession();
@@ -39,7 +39,8 @@ class MpiCollectives final : public Collectives {
   std::vector<std::string> all_gather_text(const std::string& mine) override;
   void barrier() override;
   void abort(std::string_view reason) noexcept override { abort(reason, ExitCode::kComm); }
-  /// Logs the reason and ends all processes of the world with this exit code.
+  /// Logs the reason and ends all processes of the world with this exit code; ranks above 0 after three seconds, so
+  /// that what all find out at once is told once.
   [[noreturn]] void abort(std::string_view reason, ExitCode code) noexcept;
 
   /// Ranks on this host and this rank's place among them.

@@ -4,8 +4,10 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <fstream>
 #include <iostream>
 #include <optional>
+#include <set>
 
 #include "checkpoint/atomic_file.hpp"
 #include "checkpoint/run_lock.hpp"
@@ -18,6 +20,7 @@
 #include "worker/stages/evaluate_model.hpp"
 #include "worker/stages/evaluate_table.hpp"
 #include "worker/stages/finetune_selection.hpp"
+#include "worker/stages/finetune_sets.hpp"
 #include "worker/stages/finetune_start.hpp"
 #include "worker/stages/lineage.hpp"
 #include "worker/stages/run_folder.hpp"
@@ -72,8 +75,52 @@ std::vector<std::int64_t> label_map(const EvaluateModel& model, const sharding::
 }
 
 std::string name_of(const RunConfig& config, const sharding::Corpus& corpus) {
-  return config.evaluate.name.empty() ? std::filesystem::path(corpus.place(0).file).stem().string()
-                                      : config.evaluate.name;
+  if (!config.evaluate.name.empty()) return config.evaluate.name;
+  const std::string name = std::filesystem::path(corpus.place(0).file).stem();
+  if (!is_utf8(name))
+    throw ConfigError(cat("evaluate.name: is not set, and the name of the file, ", printable(name),
+                          ", is not UTF-8; set evaluate.name to what tables shall call this corpus"));
+  return name;
+}
+
+nlohmann::json identity_of(const EvaluateModel& model, const sharding::Corpus& corpus) {
+  return {{"weights_digest", model.weights_digest}, {"corpus_digest", corpus.digest()}};
+}
+
+// The same evaluation again may replace itself; the results of another one, or files of nobody we know, stay.
+void require_own_results(const std::string& dir, const nlohmann::json& identity) {
+  namespace fs = std::filesystem;
+  require_folder_of(dir, "evaluate");
+  std::ifstream in(dir + "/metrics.json");
+  const auto there = nlohmann::json::parse(in, nullptr, false);
+  for (const auto& [key, value] : identity.items())
+    if (there.is_object() && there.value(key, nlohmann::json()) != value)
+      throw CheckpointError(cat(dir, ": holds another evaluation (\"", there.value("name", "?"), "\" by ",
+                                there.value("checkpoint", "?"), "): its ", key, " is ",
+                                there.value(key, nlohmann::json()).dump(), ", this one's ", value.dump(),
+                                "; set run.dir to a folder of its own"));
+  if (fs::exists(dir + "/predictions.csv") && !fs::exists(dir + "/config.resolved.yaml"))
+    throw CheckpointError(cat(dir,
+                              "/predictions.csv: is there already and entrain evaluate did not write it; "
+                              "set run.dir to a folder of its own"));
+}
+
+// Undefined numbers are said before the table shows them as n/a.
+void warn_of_missing_classes(const EvaluateModel& model, const sharding::Corpus& corpus,
+                             const std::vector<std::int64_t>& label_of) {
+  std::set<std::int64_t> there;
+  for (std::int64_t i = 0; i < corpus.size(); ++i)
+    there.insert(label_of[static_cast<std::size_t>(corpus.label(i))]);
+  std::vector<std::string> missing;
+  for (std::size_t c = 0; c < model.class_names.size(); ++c)
+    if (there.count(static_cast<std::int64_t>(c)) == 0) missing.push_back(model.class_names[c]);
+  if (missing.empty()) return;
+  log(Level::kWarning,
+      cat(corpus.place(0).file, ": none of the ", corpus.size(), " labelled images is of class ",
+          join(missing),
+          model.class_names.size() == 2
+              ? "; an AUC compares images of both classes, so there is none (n/a, null in metrics.json)"
+              : "; AUC and balanced accuracy are over the other classes"));
 }
 
 // Sensitivity and specificity here at the thresholds that validation froze.
@@ -110,9 +157,8 @@ nlohmann::json metrics_of(const Stage& stage, const EvaluateModel& model, const 
                   {"leakage_groups", leakage.trained.groups},
                   {"transductive_groups", leakage.pretrained.groups},
                   {"pretrain_lineage", model.facts.at("lineage")},
-                  {"checkpoint", model.dir},
-                  {"weights_digest", model.weights_digest},
-                  {"corpus_digest", corpus.digest()}});
+                  {"checkpoint", model.dir}});
+  metrics.update(identity_of(model, corpus));
   return metrics;
 }
 
@@ -130,16 +176,21 @@ int evaluate(Stage& stage) {
     if (config.run.dir.empty())
       throw ConfigError("run.dir is not set: where shall metrics.json and predictions.csv go?");
     require_labels(opened, config.data);
+    require_utf8_classes(opened);
     const auto samples = labelled_samples(opened);
     if (samples.empty()) throw DataError(cat(opened.place(0).file, ": no image that is left has a label"));
     labelled = opened.subset(samples);
     model = open_evaluate_model(stage.resolved, opened);
     label_of = label_map(model, *labelled);
+    name_of(config, *labelled);
     leakage = find_leakage(model, *labelled, config.evaluate.allow_leakage);
     if (!stage.leads()) return;
     lock.emplace(config.run.dir);
+    require_own_results(config.run.dir, identity_of(model, *labelled));
     write_resolved_config(stage);
+    warn_of_missing_classes(model, *labelled, label_of);
   });
+  require_shared_run_folder(stage);
   log(Level::kInfo, cat(model.dir, " on ", labelled->size(), " labelled images of ", num_groups(*labelled),
                         labelled->has_groups() ? " patients" : " (patients not known: no claim by patient)",
                         labelled->size() < opened.size()

@@ -8,7 +8,7 @@ namespace entrain::worker {
 namespace {
 
 std::string number(const nlohmann::json& value) {
-  if (!value.is_number()) return "-";  // undefined: a class is missing
+  if (!value.is_number()) return "n/a";  // undefined: a class is missing
   char text[32];
   std::snprintf(text, sizeof text, "%.3f", value.get<double>());
   return text;
@@ -24,6 +24,13 @@ std::string percent(double share) {
   return text;
 }
 
+// Two classes, and one of them has no image.
+std::string why_no_auc(const nlohmann::json& m) {
+  for (const auto& c : m.at("per_class"))
+    if (c.at("n") == 0) return cat("no image of class ", std::string(c.at("name")), " to compare with");
+  return "undefined";
+}
+
 }  // namespace
 
 std::string evaluate_table(const nlohmann::json& m) {
@@ -34,8 +41,9 @@ std::string evaluate_table(const nlohmann::json& m) {
           ", ", std::string(m.at("mode")), ", ", percent(m.at("label_fraction")), " of the labels\n");
   const auto& ci = m.at("auc_ci");
   out += line(m.contains("auc_classes") ? "AUC (macro)" : "AUC",
-              cat(number(m.at("auc")), "  (", number(ci.at(0)), " to ", number(ci.at(1)), ", 95 %",
-                  patients ? ", by patient" : "", ")"));
+              m.at("auc").is_number() ? cat(number(m.at("auc")), "  (", number(ci.at(0)), " to ",
+                                            number(ci.at(1)), ", 95 %", patients ? ", by patient" : "", ")")
+                                      : "n/a: " + why_no_auc(m));
   out += line("accuracy", number(m.at("accuracy")));
   out += line("balanced accuracy", number(m.at("balanced_accuracy")));
   for (const auto& at : m.value("sensitivity_at", nlohmann::json::array()))

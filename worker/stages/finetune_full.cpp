@@ -83,9 +83,12 @@ std::string train(Training& t, double lr) {
   const RunConfig& config = t.stage.config();
   t.s.network.parameters.flat().copy_(t.start_P);
   std::unique_ptr<Optimizer> optimizer;
-  together(t.stage.comm, [&] { optimizer = make_optimizer(config.optim, t.s.network.parameters); });
-  const schedulers::Schedule schedule(config.schedule, lr, t.layout.global_batch(), t.images.size(),
-                                      t.total_steps);
+  std::optional<schedulers::Schedule> made;
+  together(t.stage.comm, [&] {
+    optimizer = make_optimizer(config.optim, t.s.network.parameters);
+    made.emplace(config.schedule, lr, t.layout.global_batch(), t.images.size(), t.total_steps);
+  });
+  const schedulers::Schedule& schedule = *made;
   const std::int64_t every =
       config.finetune.eval_every > 0 ? config.finetune.eval_every : (t.total_steps + 9) / 10;
   SupervisedStep supervised(t.s.network.parameters, t.s.network.encoder, t.layout);

@@ -6,6 +6,7 @@
 
 #include "configs/cat.hpp"
 #include "configs/error.hpp"
+#include "configs/section.hpp"
 #include "sharding/label_fraction.hpp"
 #include "worker/stages/shared_corpus.hpp"
 
@@ -57,9 +58,17 @@ void require_two_classes(const sharding::Corpus& corpus, const std::string& spli
 
 }  // namespace
 
+void require_utf8_classes(const sharding::Corpus& corpus) {
+  for (const std::string& name : corpus.class_names())
+    if (!is_utf8(name))
+      throw DataError(cat(corpus.place(0).file, ": the label \"", printable(name),
+                          "\" is not UTF-8; write the labels (or the attribute class_names) anew as UTF-8"));
+}
+
 FinetuneSets finetune_sets(const sharding::Corpus& corpus, const RunConfig& config) {
   const FinetuneSection& finetune = config.finetune;
   require_labels(corpus, config.data);
+  require_utf8_classes(corpus);
   if (!corpus.has_splits())
     throw DataError(
         cat(corpus.place(0).file,

@@ -105,7 +105,9 @@ FinetuneSetup::FinetuneSetup(Stage& stage)
         !difference.empty())
       throw CheckpointError(cat(finished->dir, ": was fine-tuned with other settings: ", difference,
                                 ". Set it back, or set run.dir anew"));
+    stage.owns_run_folder = true;
   });
+  require_shared_run_folder(stage);
   if (stage.config().run.numerics == "fast")
     log(Level::kInfo, "run.numerics: fast is for pretraining; fine-tuning is strict, its batches are small");
   const auto& finetune = stage.config().finetune;

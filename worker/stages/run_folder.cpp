@@ -4,27 +4,92 @@
 #include <ATen/Version.h>
 #include <ATen/native/DispatchStub.h>
 #include <torch/csrc/api/include/torch/version.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <climits>
 #include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <thread>
 
 #include "checkpoint/atomic_file.hpp"
+#include "configs/cat.hpp"
 #include "configs/log.hpp"
+#include "worker/stages/together.hpp"
 
 namespace entrain::worker {
 
-void write_resolved_config(const Stage& stage) {
+namespace {
+
+std::string host_name() {
+  char name[HOST_NAME_MAX + 1] = {};
+  ::gethostname(name, sizeof name - 1);
+  return name;
+}
+
+std::string read_text(const std::string& path) {
+  std::ifstream in(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
+}
+
+// Who wrote the metrics.json of a folder: finetune, evaluate, "" there is none, "?" nobody of ours.
+std::string author_of_metrics(const std::string& dir) {
+  std::error_code none;
+  if (!std::filesystem::exists(dir + "/metrics.json", none)) return "";
+  const auto metrics = nlohmann::json::parse(read_text(dir + "/metrics.json"), nullptr, false);
+  const auto stage = metrics.is_object() ? metrics.find("stage") : metrics.end();
+  return metrics.is_object() && stage != metrics.end() && stage->is_string() ? std::string(*stage) : "?";
+}
+
+}  // namespace
+
+void require_folder_of(const std::string& dir, std::string_view command) {
+  std::error_code none;
+  const auto there = [&](const char* name) { return std::filesystem::exists(dir + "/" + name, none); };
+  const std::string metrics = author_of_metrics(dir);
+  std::string whose;
+  if (there("ledger.jsonl"))
+    whose = "pretrain";  // fine-tunings keep no ledger
+  else if (!metrics.empty())
+    whose = metrics;
+  else if (command == "evaluate" && (there("checkpoints") || there("metrics.jsonl")))
+    whose = "training";
+  if (whose.empty() || whose == command) return;
+  throw CheckpointError(cat(
+      dir, ": holds ", whose == "?" ? "a metrics.json that entrain did not write" : cat(whose == "evaluate" ? "an " : "a ", whose, " run"),
+      ", whose files ", command, " would replace; set run.dir to a folder of its own"));
+}
+
+void require_shared_run_folder(Stage& stage, std::chrono::milliseconds patience) {
+  if (stage.comm.size() == 1) return;
+  const std::string path = stage.config().run.dir + "/run.lock";
+  const std::string lock = stage.comm.all_gather_text(stage.leads() ? read_text(path) : "")[0];
+  together(stage.comm, [&] {
+    const auto end = std::chrono::steady_clock::now() + patience;
+    while (!stage.leads() && read_text(path) != lock) {
+      if (std::chrono::steady_clock::now() >= end)
+        throw LaunchError(
+            cat(stage.config().run.dir, ": ", path, " of rank 0 is not there on ", host_name(),
+                ", so the ranks do not share this folder; set run.dir to one that every node sees"));
+      std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    }
+  });
+}
+
+void write_resolved_config(Stage& stage) {
   if (stage.leads())
     checkpoint::write_file_atomically(stage.config().run.dir + "/config.resolved.yaml",
                                       stage.resolved.yaml());
+  stage.owns_run_folder = true;
 }
 
 void write_exit(const std::string& run_dir, int code, const std::string& reason) noexcept {
   try {
-    if (!std::filesystem::is_directory(run_dir)) return;  // refused before anything was written there
     const char* verdict = code == 0 ? "done" : code == 75 || code == 76 ? "requeue" : "stop";
     const nlohmann::json exit = {{"code", code}, {"verdict", verdict}, {"reason", reason}};
-    checkpoint::write_file_atomically(run_dir + "/exit.json", exit.dump(2) + "\n");
+    checkpoint::write_file_atomically(
+        run_dir + "/exit.json", exit.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
   } catch (const std::exception& e) {
     log(Level::kWarning, e.what());
   }

@@ -1,6 +1,8 @@
 #pragma once
+#include <chrono>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <string_view>
 
 #include "configs/error.hpp"
 #include "sharding/corpus.hpp"
@@ -8,8 +10,18 @@
 
 namespace entrain::worker {
 
-/// Rank 0: run.dir/config.resolved.yaml, with the origin of each value. Not collective.
-void write_resolved_config(const Stage& stage);
+/// CheckpointError where the folder `dir` holds what another command than `command` (pretrain, finetune, evaluate) wrote:
+/// its files would be replaced by ours of the same names. Only reads; call it on rank 0.
+void require_folder_of(const std::string& dir, std::string_view command);
+
+/// Collective, while rank 0 holds run.lock: LaunchError (on all ranks) where a rank does not see that very lock in its
+/// run.dir. A folder that each node has for itself would be found out at the first commit only. Waits that long for a
+/// network file system to show it.
+void require_shared_run_folder(Stage& stage, std::chrono::milliseconds patience = std::chrono::seconds(35));
+
+/// Takes run.dir: the stage holds its lock and found nothing of others in it. Rank 0 writes
+/// run.dir/config.resolved.yaml, with the origin of each value. Not collective.
+void write_resolved_config(Stage& stage);
 
 /// Rank 0: run.dir/exit.json, the verdict that outlives launchers which lose exit codes. Never throws.
 void write_exit(const std::string& run_dir, int code, const std::string& reason) noexcept;

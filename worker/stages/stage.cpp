@@ -1,9 +1,36 @@
 #include "worker/stages/stage.hpp"
 
+#include <nlohmann/json.hpp>
+
 #include "configs/cat.hpp"
 #include "configs/error.hpp"
+#include "worker/stages/together.hpp"
 
 namespace entrain::worker {
+namespace {
+
+std::map<std::string, std::string> start_of(const Stage& stage, std::string_view command) {
+  std::map<std::string, std::string> start = stage.resolved.values;
+  for (const char* free : {"run.threads", "data.files", "data.exclude_groups"}) start.erase(free);
+  start["the command"] = command;
+  return start;
+}
+
+}  // namespace
+
+void require_same_start(Stage& stage, std::string_view command) {
+  const auto mine = start_of(stage, command);
+  const auto all = stage.comm.all_gather_text(nlohmann::json(mine).dump());
+  together(stage.comm, [&] {
+    const auto first = nlohmann::json::parse(all[0]).get<std::map<std::string, std::string>>();
+    for (const auto& [key, value] : first)
+      if (const auto here = mine.find(key); here == mine.end() || here->second != value)
+        throw LaunchError(cat(key, " is ", here == mine.end() ? "absent" : here->second, " but ", value,
+                              " on rank 0; start every rank with the same program, CONFIG and settings"));
+    if (mine.size() != first.size())
+      throw LaunchError("knows other settings than rank 0; start every rank with the same program");
+  });
+}
 
 void require_a_lane_for_every_rank(const Stage& stage) {
   const std::int64_t lanes = stage.config().batch.lanes, world = stage.comm.size();

@@ -5,6 +5,7 @@
 
 #include "configs/cat.hpp"
 #include "configs/error.hpp"
+#include "configs/process.hpp"
 
 namespace entrain::worker {
 
@@ -12,10 +13,9 @@ void together(Collectives& comm, const std::function<void()>& work) {
   std::string outcome;  // empty: fine; else "code text"
   try {
     work();
-  } catch (const Error& e) {
-    outcome = cat(static_cast<int>(e.code()), ' ', e.what());
   } catch (const std::exception& e) {
-    outcome = cat(static_cast<int>(ExitCode::kBug), ' ', e.what());
+    const Error error = error_of(e);
+    outcome = cat(static_cast<int>(error.code()), ' ', error.what());
   }
   const auto all = comm.all_gather_text(outcome);
   const auto failed = std::find_if(all.begin(), all.end(), [](const std::string& o) { return !o.empty(); });

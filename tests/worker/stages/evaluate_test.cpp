@@ -198,6 +198,52 @@ TEST_F(Evaluate, SizeAndModelAreTheCheckpoints) {
             read_file((study_ / "window") + "/predictions.csv"));
 }
 
+TEST_F(Evaluate, OnlyTheSameEvaluationMayReplaceItself) {
+  ASSERT_EQ(run(config("e")), 0);
+  const std::string first = read_file((study_ / "e") + "/metrics.json");
+  ASSERT_EQ(run(config("e"), 2), 0);
+  EXPECT_EQ(read_file((study_ / "e") + "/metrics.json"), first);
+  write_corpus(study_ / "b.h5", {.seed = 8, .prefix = "q"});
+  const std::string csv = read_file((study_ / "e") + "/predictions.csv");
+  EXPECT_THAT(
+      study_.refusal(evaluate, config("e", {"data.files=" + (study_ / "b.h5")}), 2),
+      AllOf(StartsWith("73 "), HasSubstr("holds another evaluation (\"a\""), HasSubstr("corpus_digest")));
+  ASSERT_EQ(
+      study_.run(finetune, study_.config("g", {"finetune.mode=linear", "finetune.repeat=1", "run.seed=6"})),
+      0);
+  EXPECT_THAT(study_.refusal(evaluate, config("e", {"init.from=" + (study_ / "g")})),
+              AllOf(StartsWith("73 "), HasSubstr("weights_digest")));
+  EXPECT_THAT(study_.refusal(evaluate, config("f")),
+              AllOf(StartsWith("73 "), HasSubstr("holds a finetune run")));
+  EXPECT_EQ(read_file((study_ / "e") + "/metrics.json"), first);
+  EXPECT_EQ(read_file((study_ / "e") + "/predictions.csv"), csv);
+  std::filesystem::create_directory(study_ / "mine");
+  write_file((study_ / "mine") + "/predictions.csv", "mine");
+  EXPECT_THAT(study_.refusal(evaluate, config("mine")),
+              AllOf(StartsWith("73 "), HasSubstr("predictions.csv")));
+  EXPECT_EQ(read_file((study_ / "mine") + "/predictions.csv"), "mine");
+}
+
+TEST_F(Evaluate, AClassWithoutImagesIsSaidAndNotANumber) {
+  write_corpus(study_ / "all.h5", {.prefix = "q", .only_class = "finding"});
+  ::testing::internal::CaptureStderr();
+  const int code = run(config("e", {"data.files=" + (study_ / "all.h5")}));
+  const std::string log = ::testing::internal::GetCapturedStderr();
+  ASSERT_EQ(code, 0) << log;
+  EXPECT_TRUE(study_.metrics("e").at("auc").is_null());
+  EXPECT_GT(study_.metrics("e").at("n"), 0);
+  EXPECT_THAT(table_, HasSubstr("n/a: no image of class normal to compare with"));
+  EXPECT_THAT(table_, Not(HasSubstr("(n/a")));
+  EXPECT_THAT(log, AllOf(HasSubstr("is of class normal"), HasSubstr("there is none")));
+}
+
+TEST_F(Evaluate, NamesThatNoJsonCanHoldAreRefusedBeforeWork) {
+  write_corpus(study_ / "caf\xE9.h5", {.prefix = "q"});
+  EXPECT_THAT(study_.refusal(evaluate, config("x", {"data.files=" + (study_ / "caf*.h5")}), 2),
+              AllOf(StartsWith("64 evaluate.name: "), HasSubstr("caf\\xe9")));
+  EXPECT_EQ(run(config("x", {"data.files=" + (study_ / "caf*.h5"), "evaluate.name=coffee"})), 0);
+}
+
 TEST_F(Evaluate, SaysWhatIsMissing) {
   ASSERT_EQ(study_.run(worker::pretrain, study_.config("ssl", {"train.steps=1", "data.use_splits=train"})),
             0);

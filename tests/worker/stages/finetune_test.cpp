@@ -144,6 +144,9 @@ TEST(Finetune, SaysWhatACorpusLacks) {
   };
   EXPECT_THAT(refusal({"data.files=" + (study / "unlabelled.h5")}),
               AllOf(StartsWith("65 "), HasSubstr("no label column"), HasSubstr("/group, /images, /split")));
+  write_corpus(study / "latin1.h5", {.class_names = {"normal", "L\xE4sion"}});
+  EXPECT_THAT(refusal({"data.files=" + (study / "latin1.h5")}),
+              AllOf(StartsWith("65 "), HasSubstr("L\\xe4sion"), HasSubstr("not UTF-8")));
   EXPECT_THAT(refusal({"data.files=" + (study / "unsplit.h5")}),
               AllOf(StartsWith("65 "), HasSubstr("--make-split")));
   EXPECT_THAT(refusal({"finetune.val_split=dev"}),

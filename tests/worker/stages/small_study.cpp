@@ -46,6 +46,7 @@ void write_corpus(const std::string& path, const SmallCorpus& corpus) {
     const std::uint64_t seed = corpus.seed + (split == corpus.redraw_split ? 1000 : 0);
     const bool finding =
         Draws(seed, Purpose::kSplit, patient / 2).below(2) == static_cast<std::uint64_t>(patient % 2);
+    if (!corpus.only_class.empty() && corpus.only_class != (finding ? "finding" : "normal")) continue;
     for (std::uint32_t image = 0; image < 2; ++image) {
       Draws draws(seed, Purpose::kPhantom, patient, image);
       draw(bytes, finding, corpus.channels, draws);

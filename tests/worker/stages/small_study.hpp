@@ -22,6 +22,7 @@ struct SmallCorpus {
   bool labels = true, splits = true, groups = true;
   std::string redraw_split;  ///< images and labels of this split are drawn anew
   std::int64_t channels = 1;
+  std::string only_class;  ///< leaves out all patients of other classes; their class_names stay
 };
 void write_corpus(const std::string& path, const SmallCorpus& corpus);
 
