@@ -20,7 +20,7 @@ namespace {
 // Which split texts are wanted, by index; all of them where nothing was asked for or the files have no
 // splits.
 std::vector<char> wanted_splits(const DataSection& data, const CorpusTables& t) {
-  std::vector<char> wanted(t.splits.texts().size(), data.use_splits.empty());
+  std::vector<char> wanted(t.splits.texts().size(), data.use_splits.empty() ? 1 : 0);
   if (data.use_splits.empty()) return wanted;
   if (!t.splits.present()) {
     log(Level::kWarning, cat("data.use_splits asks for ", join(data.use_splits), " but ", t.images->path(0),

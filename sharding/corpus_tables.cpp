@@ -22,10 +22,11 @@ std::optional<std::string> find_column(const Hdf5File& file, const std::string& 
   return file.has(usual) ? std::optional(usual) : std::nullopt;
 }
 
-void require_rows(const Hdf5File& file, const std::string& dataset, std::int64_t rows, std::int64_t images) {
-  if (rows != images)
-    throw DataError(
-        cat(file.path(), ":", dataset, ": has ", rows, " rows but there are ", images, " images"));
+// Before it is read: a few bytes can declare more rows than fit into memory.
+void require_rows(const Hdf5File& file, const DatasetInfo& column, std::int64_t images) {
+  if (!column.dims.empty() && column.dims[0] != images)
+    throw DataError(cat(file.path(), ":", column.path, ": has ", column.dims[0], " rows but there are ",
+                        images, " images"));
 }
 
 // A column must be in all files or in none: half a column would silently be a smaller corpus.
@@ -42,9 +43,8 @@ void read_text_column(const Hdf5File& file, const std::string& wanted, const std
   const auto dataset = find_column(file, wanted, "/" + name);
   require_same(dataset.has_value(), column.present(), file, name, images);
   if (!dataset) return;
-  const std::int64_t before = column.size();
+  require_rows(file, file.info(*dataset), num_rows);
   file.each_text(*dataset, [&](std::int64_t, std::string_view text) { column.append(text); });
-  require_rows(file, *dataset, column.size() - before, num_rows);
 }
 
 /// Labels of all files, before they become indices: texts, or the numbers of an integer dataset.
@@ -62,22 +62,25 @@ void read_labels(const Hdf5File& file, const std::string& wanted, const ImageRea
   require_same(dataset.has_value(), labels.present(), file, "label", images);
   if (!dataset) return;
   const auto info = file.info(*dataset);
+  require_rows(file, info, num_rows);
   const bool is_text = info.kind == StoredKind::kText;
   const auto names = file.text_attribute(*dataset, "class_names");
   if (labels.present() && (is_text != labels.texts.present() || names != labels.class_names))
     throw DataError(cat(file.path(), ":", *dataset, ": type or class_names differ from those of ",
                         labels.names_from, "; all data.files must agree"));
+  std::set<std::string> different;
+  for (const auto& class_name : names)
+    if (!different.insert(class_name).second)
+      throw DataError(cat(file.path(), ":", *dataset, ": class_names has \"", class_name,
+                          "\" twice; two classes of one name would be one. Rename one, or give both one number"));
   labels.class_names = names;
   labels.names_from = cat(file.path(), ":", *dataset);
-  const std::int64_t before = labels.texts.size() + static_cast<std::int64_t>(labels.numbers.size());
   if (is_text) {
     file.each_text(*dataset, [&](std::int64_t, std::string_view text) { labels.texts.append(text); });
   } else {
     const auto numbers = file.integers(*dataset);
     labels.numbers.insert(labels.numbers.end(), numbers.begin(), numbers.end());
   }
-  require_rows(file, *dataset,
-               labels.texts.size() + static_cast<std::int64_t>(labels.numbers.size()) - before, num_rows);
 }
 
 // Texts become classes in the order of the class_names attribute, else in sorted order; "" is no label.

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cstring>
 #include <filesystem>
-#include <numeric>
+#include <limits>
 
 #include "configs/section.hpp"
 #include "sharding/hdf5_library.hpp"
@@ -11,17 +11,29 @@
 
 namespace entrain::sharding {
 namespace {
-constexpr std::int64_t kBlockRows = 65536;  // of a text or integer dataset, read at a time
+constexpr std::int64_t kMostRows = std::int64_t{1} << 32;  // of a table, 8 bytes each in memory
 
-herr_t collect_dataset(hid_t, const char* name, const H5O_info_t* object, void* out) {
+// Every name of a dataset, those behind soft links and in other files too: all of them can be read.
+herr_t collect_dataset(hid_t group, const char* name, const H5L_info_t*, void* out) {
   auto& [names, limit] = *static_cast<std::pair<std::vector<std::string>, std::size_t>*>(out);
-  if (object->type == H5O_TYPE_DATASET) names.push_back(cat("/", name));
+  H5O_info_t object;
+  if (H5Oget_info_by_name2(group, name, &object, H5O_INFO_BASIC, H5P_DEFAULT) < 0)
+    H5Eclear2(H5E_DEFAULT);  // a link to what is not there
+  else if (object.type == H5O_TYPE_DATASET)
+    names.push_back(cat("/", name));
   return names.size() >= limit ? 1 : 0;
 }
 
 H5File open_file(const std::string& path) {
-  if (std::error_code none; !std::filesystem::exists(path, none))
-    throw DataError(cat(path, ": no such file"));
+  std::error_code error;
+  const auto status = std::filesystem::status(path, error);
+  if (!std::filesystem::exists(status))
+    throw DataError(cat(
+        path, ": ", status.type() == std::filesystem::file_type::none ? error.message() : "no such file"));
+  if (std::filesystem::is_directory(status))
+    throw DataError(cat(path, ": is a folder; name the HDF5 files in it, such as ", path,
+                        path.ends_with('/') ? "" : "/", "*.h5"));
+  if (!std::filesystem::is_regular_file(status)) throw DataError(cat(path, ": is no regular file"));
   const Hdf5Lock lock;
   const htri_t is_hdf5 = H5Fis_hdf5(path.c_str());
   if (is_hdf5 < 0) throw DataError(cat("cannot open ", path, ": ", hdf5_reason()));
@@ -31,8 +43,12 @@ H5File open_file(const std::string& path) {
 }  // namespace
 
 std::int64_t DatasetInfo::raw_bytes() const {
-  return std::accumulate(dims.begin(), dims.end(), static_cast<std::int64_t>(element_bytes),
-                         std::multiplies<>());
+  auto bytes = static_cast<std::int64_t>(element_bytes);
+  for (const auto d : dims)
+    if (d == 0) return 0;
+  for (const auto d : dims)
+    if (__builtin_mul_overflow(bytes, d, &bytes)) return std::numeric_limits<std::int64_t>::max();
+  return bytes;
 }
 
 std::string DatasetInfo::dims_text() const {
@@ -63,7 +79,7 @@ const std::string& Hdf5File::path() const { return handles_->path; }
 std::vector<std::string> Hdf5File::datasets(std::size_t limit) const {
   const Hdf5Lock lock;
   std::pair<std::vector<std::string>, std::size_t> found{{}, limit};
-  if (H5Ovisit2(handles_->file, H5_INDEX_NAME, H5_ITER_NATIVE, collect_dataset, &found, H5O_INFO_BASIC) < 0)
+  if (H5Lvisit(handles_->file, H5_INDEX_NAME, H5_ITER_NATIVE, collect_dataset, &found) < 0)
     throw DataError(cat(path(), ": cannot list its datasets: ", hdf5_reason()));
   return found.first;
 }
@@ -79,6 +95,19 @@ bool Hdf5File::has(const std::string& dataset) const {
     }
   }
   return !dataset.empty() && dataset != "/";
+}
+
+template <typename T>
+void Hdf5File::read_numbers(const DatasetInfo& i, const std::string& where, std::int64_t type,
+                            std::vector<T>& numbers) const {
+  require_one_per_row(i, where);
+  if (i.dims[0] > kMostRows)
+    throw DataError(cat(where, ": has ", i.dims[0], " rows; more than ", kMostRows, " cannot be read"));
+  numbers.resize(static_cast<std::size_t>(i.dims[0]));
+  const Hdf5Lock lock;
+  const H5Dataset dataset = handles_->dataset(i.path);
+  if (H5Dread(dataset, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, numbers.data()) < 0)
+    throw DataError(cat(where, ": cannot read: ", hdf5_reason()));
 }
 
 DatasetInfo Hdf5File::info(const std::string& name) const {
@@ -99,6 +128,12 @@ DatasetInfo Hdf5File::info(const std::string& name) const {
 void Hdf5File::each_text(const std::string& name,
                          const std::function<void(std::int64_t, std::string_view)>& take) const {
   const DatasetInfo i = info(name);
+  if (i.kind == StoredKind::kUnsigned && i.element_bytes == 8) {  // ids may fill all 64 bits
+    const auto numbers = unsigned_integers(name);
+    for (std::size_t row = 0; row < numbers.size(); ++row)
+      take(static_cast<std::int64_t>(row), std::to_string(numbers[row]));
+    return;
+  }
   if (i.kind == StoredKind::kUnsigned || i.kind == StoredKind::kSigned) {
     const auto numbers = integers(name);
     for (std::size_t row = 0; row < numbers.size(); ++row)
@@ -111,22 +146,31 @@ void Hdf5File::each_text(const std::string& name,
   require_one_per_row(i, where);
   const Hdf5Lock lock;
   const H5Dataset dataset = handles_->dataset(name);
-  const TextReader reader(dataset, where);
-  for (std::int64_t first = 0; first < i.dims[0]; first += kBlockRows)
-    reader.read(first, std::min(kBlockRows, i.dims[0] - first), take);
+  TextReader reader(dataset, where);
+  const std::int64_t block = reader.rows_at_once();
+  for (std::int64_t first = 0; first < i.dims[0]; first += block)
+    reader.read(first, std::min(block, i.dims[0] - first), take);
 }
 
+// libhdf5 cuts a number that is too large for its type down to the largest that fits, without a word.
 std::vector<std::int64_t> Hdf5File::integers(const std::string& name) const {
   const DatasetInfo i = info(name);
   const std::string where = cat(path(), ":", name);
   if (i.kind != StoredKind::kUnsigned && i.kind != StoredKind::kSigned)
     throw DataError(cat(where, ": want integers, found ", i.type_name));
-  require_one_per_row(i, where);
-  std::vector<std::int64_t> numbers(static_cast<std::size_t>(i.dims[0]));
-  const Hdf5Lock lock;
-  const H5Dataset dataset = handles_->dataset(name);
-  if (H5Dread(dataset, H5T_NATIVE_INT64, H5S_ALL, H5S_ALL, H5P_DEFAULT, numbers.data()) < 0)
-    throw DataError(cat(where, ": cannot read: ", hdf5_reason()));
+  if (i.element_bytes > 8)
+    throw DataError(cat(where, ": want integers of at most 64 bits, found ", i.type_name));
+  if (i.kind == StoredKind::kUnsigned && i.element_bytes == 8) {
+    const auto wide = unsigned_integers(name);
+    constexpr std::uint64_t kLargest = std::numeric_limits<std::int64_t>::max();
+    const auto at = std::find_if(wide.begin(), wide.end(), [](std::uint64_t n) { return n > kLargest; });
+    if (at != wide.end())
+      throw DataError(cat(where, " row ", at - wide.begin(), ": ", *at, " is too large, the largest is ",
+                          kLargest, "; is it a -1 that was stored without its sign?"));
+    return {wide.begin(), wide.end()};
+  }
+  std::vector<std::int64_t> numbers;
+  read_numbers(i, where, H5T_NATIVE_INT64, numbers);
   return numbers;
 }
 
@@ -135,12 +179,8 @@ std::vector<std::uint64_t> Hdf5File::unsigned_integers(const std::string& name) 
   const std::string where = cat(path(), ":", name);
   if (i.kind != StoredKind::kUnsigned || i.element_bytes != 8)
     throw DataError(cat(where, ": want unsigned 64-bit integers, found ", i.type_name));
-  require_one_per_row(i, where);
-  std::vector<std::uint64_t> numbers(static_cast<std::size_t>(i.dims[0]));
-  const Hdf5Lock lock;
-  const H5Dataset dataset = handles_->dataset(name);
-  if (H5Dread(dataset, H5T_NATIVE_UINT64, H5S_ALL, H5S_ALL, H5P_DEFAULT, numbers.data()) < 0)
-    throw DataError(cat(where, ": cannot read: ", hdf5_reason()));
+  std::vector<std::uint64_t> numbers;
+  read_numbers(i, where, H5T_NATIVE_UINT64, numbers);
   return numbers;
 }
 

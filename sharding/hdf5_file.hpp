@@ -23,8 +23,8 @@ struct DatasetInfo {
   std::vector<std::int64_t> chunk;   ///< chunked only
   std::vector<std::string> filters;  ///< in the order of writing: shuffle, gzip 4, ...
   std::int64_t stored_bytes = 0;
-  std::int64_t raw_bytes() const;
-  std::string dims_text() const;  ///< "512 x 64 x 64"
+  std::int64_t raw_bytes() const;  ///< without compression; the largest number where it has no end
+  std::string dims_text() const;   ///< "512 x 64 x 64"
 };
 
 /// One HDF5 file opened for reading through libhdf5. Any thread may call; libhdf5 is behind one lock.
@@ -37,7 +37,7 @@ class Hdf5File {
   ~Hdf5File();
 
   const std::string& path() const;
-  /// Every dataset of the file, by path, groups descended into; at most `limit`.
+  /// Every dataset of the file, by path, groups descended into, links followed; at most `limit`.
   std::vector<std::string> datasets(std::size_t limit = 1000) const;
   bool has(const std::string& dataset) const;
   /// Throws if there is none, with the datasets the file has and the nearest name.
@@ -47,7 +47,7 @@ class Hdf5File {
   /// decimal text. Axes after the first must be 1 long.
   void each_text(const std::string& dataset,
                  const std::function<void(std::int64_t, std::string_view)>& take) const;
-  /// All rows of an integer dataset. Axes after the first must be 1 long.
+  /// All rows of an integer dataset. Axes after the first must be 1 long; numbers must fit.
   std::vector<std::int64_t> integers(const std::string& dataset) const;
   /// All rows of an unsigned 64-bit dataset.
   std::vector<std::uint64_t> unsigned_integers(const std::string& dataset) const;
@@ -60,6 +60,9 @@ class Hdf5File {
 
  private:
   struct Handles;
+  template <typename T>  // type: hid_t
+  void read_numbers(const DatasetInfo& info, const std::string& where, std::int64_t type,
+                    std::vector<T>& numbers) const;
   std::unique_ptr<Handles> handles_;
 };
 

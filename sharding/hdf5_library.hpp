@@ -14,7 +14,7 @@ namespace entrain::sharding {
 
 /// Holds the one mutex that guards libhdf5, which is not thread-safe in its usual builds. Recursive, so that
 /// an H5Id may die while its owner holds the lock. The first one switches file locks off (they fail or hang
-/// on NFS, Lustre and GPFS) and silences the printed error stack.
+/// on NFS, Lustre and GPFS), keeps libhdf5 from closing files at exit, and silences the printed error stack.
 class Hdf5Lock {
  public:
   Hdf5Lock();
@@ -23,8 +23,15 @@ class Hdf5Lock {
   std::unique_lock<std::recursive_mutex> lock_;
 };
 
-/// The innermost reason of the last failed call, and forgets it. Call under the lock.
+/// The innermost reason of the last failed call, in one line for people, and forgets it. Call under the lock.
 std::string hdf5_reason();
+
+/// A handle that libhdf5 refused; writers turn the reason into an error of their own kind.
+struct Hdf5Failure : DataError {
+  Hdf5Failure(std::string_view what, const std::string& why)
+      : DataError(cat("cannot open ", what, ": ", why)), reason(why) {}
+  std::string reason;
+};
 
 /// Sole owner of one HDF5 identifier; `what` names the thing being opened and goes into the error.
 template <herr_t (*Close)(hid_t)>
@@ -32,7 +39,7 @@ class H5Id {
  public:
   H5Id() = default;
   H5Id(hid_t id, std::string_view what) : id_(id) {
-    if (id_ < 0) throw DataError(cat("cannot open ", what, ": ", hdf5_reason()));
+    if (id_ < 0) throw Hdf5Failure(what, hdf5_reason());
   }
   H5Id(H5Id&& o) noexcept : id_(std::exchange(o.id_, H5I_INVALID_HID)) {}
   H5Id& operator=(H5Id&& o) noexcept {
@@ -44,6 +51,10 @@ class H5Id {
     const Hdf5Lock lock;
     Close(id_);
   }
+  /// Closes it now; false where that failed, as on a full disk.
+  bool close() { return id_ < 0 || Close(std::exchange(id_, H5I_INVALID_HID)) >= 0; }
+  /// Never closes it: after a failed write libhdf5 would try again, and may crash.
+  void leak() noexcept { id_ = H5I_INVALID_HID; }
   operator hid_t() const noexcept { return id_; }  // NOLINT: the C interface takes it everywhere
 
  private:

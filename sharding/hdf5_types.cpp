@@ -3,9 +3,11 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <limits>
 
 namespace entrain::sharding {
 namespace {
+constexpr std::size_t kLongestText = std::size_t{1} << 20, kMostTexts = 65536;
 
 void describe_type(hid_t type, DatasetInfo& info) {
   info.element_bytes = H5Tget_size(type);
@@ -93,8 +95,9 @@ void describe_layout(hid_t properties, DatasetInfo& info) {
     info.filters.push_back(filter_name(properties, static_cast<unsigned>(i)));
 }
 
-std::string_view fixed_text(const char* start, std::size_t bytes, bool space_padded) {
-  std::string_view text(start, strnlen(start, bytes));
+std::string_view fixed_text(const std::byte* start, std::size_t bytes, bool space_padded) {
+  const char* chars = reinterpret_cast<const char*>(start);
+  std::string_view text(chars, strnlen(chars, bytes));
   while (space_padded && text.ends_with(' ')) text.remove_suffix(1);
   return text;
 }
@@ -107,7 +110,9 @@ DatasetInfo describe(const H5Dataset& dataset, const std::string& name) {
   if (H5Sget_simple_extent_type(space) != H5S_NULL) {
     std::vector<hsize_t> dims(static_cast<std::size_t>(std::max(0, H5Sget_simple_extent_ndims(space))));
     H5Sget_simple_extent_dims(space, dims.data(), nullptr);
-    info.dims.assign(dims.begin(), dims.end());
+    for (const hsize_t d : dims)
+      info.dims.push_back(static_cast<std::int64_t>(
+          std::min<hsize_t>(d, static_cast<hsize_t>(std::numeric_limits<std::int64_t>::max()))));
   }
   describe_type(H5Type(H5Dget_type(dataset), name), info);
   describe_layout(H5Properties(H5Dget_create_plist(dataset), name), info);
@@ -123,13 +128,22 @@ void require_one_per_row(const DatasetInfo& info, const std::string& where) {
 
 TextReader::TextReader(const H5Dataset& dataset, const std::string& where)
     : dataset_(dataset), where_(where), type_(H5Dget_type(dataset), where) {
-  variable_ = H5Tis_variable_str(type_) > 0;
   space_padded_ = H5Tget_strpad(type_) == H5T_STR_SPACEPAD;
   bytes_ = H5Tget_size(type_);
+  if (H5Tis_variable_str(type_) > 0) {
+    heaps_.emplace(dataset, where);
+    bytes_ = heaps_->reference_bytes();
+  }
+  if (bytes_ > kLongestText)
+    throw DataError(cat(where, ": every text has ", bytes_, " bytes; want names, of at most ", kLongestText));
+}
+
+std::int64_t TextReader::rows_at_once() const {
+  return std::clamp<std::int64_t>((std::int64_t{64} << 20) / static_cast<std::int64_t>(bytes_), 1, 65536);
 }
 
 void TextReader::read(std::int64_t first, std::int64_t count,
-                      const std::function<void(std::int64_t, std::string_view)>& take) const {
+                      const std::function<void(std::int64_t, std::string_view)>& take) {
   const H5Space file_space(H5Dget_space(dataset_), where_);
   std::vector<hsize_t> start(static_cast<std::size_t>(H5Sget_simple_extent_ndims(file_space)), 0);
   std::vector<hsize_t> counts(start.size(), 1);
@@ -137,17 +151,15 @@ void TextReader::read(std::int64_t first, std::int64_t count,
   counts[0] = static_cast<hsize_t>(count);
   H5Sselect_hyperslab(file_space, H5S_SELECT_SET, start.data(), nullptr, counts.data(), nullptr);
   const H5Space memory_space(H5Screate_simple(1, counts.data(), nullptr), where_);
-  std::vector<char> bytes(static_cast<std::size_t>(count) * bytes_);
-  if (H5Dread(dataset_, type_, memory_space, file_space, H5P_DEFAULT, bytes.data()) < 0)
+  std::vector<std::byte> bytes(static_cast<std::size_t>(count) * bytes_);
+  const hid_t type = heaps_ ? heaps_->reference_type() : hid_t{type_};
+  if (H5Dread(dataset_, type, memory_space, file_space, H5P_DEFAULT, bytes.data()) < 0)
     throw DataError(
         cat(where_, " rows ", first, " to ", first + count - 1, ": cannot read: ", hdf5_reason()));
   for (std::int64_t i = 0; i < count; ++i) {
-    const char* at = bytes.data() + static_cast<std::size_t>(i) * bytes_;
-    const char* text = nullptr;
-    if (variable_) std::memcpy(&text, at, sizeof text);
-    take(first + i, variable_ ? std::string_view(text ? text : "") : fixed_text(at, bytes_, space_padded_));
+    const std::byte* at = bytes.data() + static_cast<std::size_t>(i) * bytes_;
+    take(first + i, heaps_ ? heaps_->text(at) : fixed_text(at, bytes_, space_padded_));
   }
-  if (variable_) H5Dvlen_reclaim(type_, memory_space, H5P_DEFAULT, bytes.data());
 }
 
 std::vector<std::string> read_text_attribute(const H5Attribute& attribute, const std::string& where) {
@@ -155,19 +167,18 @@ std::vector<std::string> read_text_attribute(const H5Attribute& attribute, const
   if (H5Tget_class(type) != H5T_STRING) throw DataError(cat(where, ": want text"));
   const H5Space space(H5Aget_space(attribute), where);
   const auto count = static_cast<std::size_t>(std::max<hssize_t>(0, H5Sget_simple_extent_npoints(space)));
-  const bool variable = H5Tis_variable_str(type) > 0, padded = H5Tget_strpad(type) == H5T_STR_SPACEPAD;
-  const std::size_t bytes = H5Tget_size(type);
-  std::vector<char> raw(count * bytes);
-  if (count && H5Aread(attribute, type, raw.data()) < 0)
+  const bool padded = H5Tget_strpad(type) == H5T_STR_SPACEPAD;
+  std::optional<TextHeaps> heaps;
+  if (H5Tis_variable_str(type) > 0) heaps.emplace(attribute, where);
+  const std::size_t bytes = heaps ? heaps->reference_bytes() : H5Tget_size(type);
+  if (count > kMostTexts || bytes > kLongestText)
+    throw DataError(cat(where, ": has ", count, " texts of ", bytes, " bytes; want names of classes"));
+  std::vector<std::byte> raw(count * bytes);
+  if (count && H5Aread(attribute, heaps ? heaps->reference_type() : hid_t{type}, raw.data()) < 0)
     throw DataError(cat(where, ": cannot read: ", hdf5_reason()));
   std::vector<std::string> texts;
-  for (std::size_t i = 0; i < count; ++i) {
-    const char* text = nullptr;
-    if (variable) std::memcpy(&text, raw.data() + i * bytes, sizeof text);
-    texts.emplace_back(variable ? std::string_view(text ? text : "")
-                                : fixed_text(raw.data() + i * bytes, bytes, padded));
-  }
-  if (variable && count) H5Dvlen_reclaim(type, space, H5P_DEFAULT, raw.data());
+  for (std::size_t i = 0; i < count; ++i)
+    texts.emplace_back(heaps ? heaps->text(&raw[i * bytes]) : fixed_text(&raw[i * bytes], bytes, padded));
   return texts;
 }
 

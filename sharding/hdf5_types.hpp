@@ -1,7 +1,9 @@
 #pragma once
 #include <functional>
+#include <optional>
 
 #include "sharding/hdf5_file.hpp"
+#include "sharding/hdf5_heap.hpp"
 #include "sharding/hdf5_library.hpp"
 
 // Private to sharding, like hdf5_library.hpp. Call all of it under an Hdf5Lock.
@@ -17,13 +19,15 @@ class TextReader {
  public:
   TextReader(const H5Dataset& dataset, const std::string& where);
   void read(std::int64_t first, std::int64_t count,
-            const std::function<void(std::int64_t, std::string_view)>& take) const;
+            const std::function<void(std::int64_t, std::string_view)>& take);
+  /// How many rows fit into a moderate amount of memory.
+  std::int64_t rows_at_once() const;
 
  private:
   const H5Dataset& dataset_;
   std::string where_;
   H5Type type_;
-  bool variable_ = false;
+  std::optional<TextHeaps> heaps_;  // of texts of variable length
   bool space_padded_ = false;
   std::size_t bytes_ = 0;
 };

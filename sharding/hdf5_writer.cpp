@@ -1,13 +1,9 @@
 #include "sharding/hdf5_writer.hpp"
 
-#include <fcntl.h>
-#include <unistd.h>
 #include <xxhash.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <cstring>
-#include <filesystem>
 
 #include "sharding/hdf5_library.hpp"
 
@@ -52,16 +48,6 @@ bool write_numbers(hid_t file, const std::string& dataset, hsize_t count, hid_t 
       H5Dcreate2(file, dataset.c_str(), in_file, space, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT), dataset);
   return H5Dwrite(out, in_memory, H5S_ALL, H5S_ALL, H5P_DEFAULT, values) >= 0;
 }
-
-void fsync_path(const std::string& path, int flags) {
-  const int fd = ::open(path.c_str(), flags | O_CLOEXEC);
-  if (fd < 0 || ::fsync(fd) != 0) {
-    const std::string reason = std::strerror(errno);
-    if (fd >= 0) ::close(fd);
-    throw DataError(cat("cannot sync ", path, ": ", reason));
-  }
-  ::close(fd);
-}
 }  // namespace
 
 struct Hdf5Writer::Handles {
@@ -74,45 +60,49 @@ struct Hdf5Writer::Handles {
 };
 
 Hdf5Writer::Hdf5Writer(const std::string& path, bool overwrite)
-    : path_(path), temporary_(cat(path, ".tmp-", ::getpid())), handles_(std::make_unique<Handles>()) {
-  std::error_code none;
-  if (std::filesystem::exists(path, none) && !overwrite)
-    throw ConfigError(cat(path, ": exists; choose another --out, or --overwrite it"));
-  const auto folder = std::filesystem::absolute(path).parent_path();
-  if (!std::filesystem::is_directory(folder, none))
-    throw DataError(cat(path, ": there is no folder ", folder.string()));
-  if (::access(folder.c_str(), W_OK) != 0)
-    throw DataError(cat(path, ": folder ", folder.string(), " is not writable: ", std::strerror(errno)));
+    : file_(path, overwrite), handles_(std::make_unique<Handles>()) {
+  guarded("its header", [&] {
+    handles_->file = H5File(H5Fcreate(file_.path().c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT), path);
+    return true;
+  });
+}
+
+Hdf5Writer::~Hdf5Writer() = default;
+
+// Runs what calls libhdf5. After a failure nothing is closed any more: the file is lost, and closing would write.
+void Hdf5Writer::guarded(const std::string& what, const std::function<bool()>& write) {
   const Hdf5Lock lock;
-  handles_->file = H5File(H5Fcreate(temporary_.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT), temporary_);
-}
-
-Hdf5Writer::~Hdf5Writer() {
-  handles_.reset();
-  std::error_code none;
-  if (!temporary_.empty()) std::filesystem::remove(temporary_, none);
-}
-
-void Hdf5Writer::fail(const std::string& what) const {
-  throw DataError(cat(path_, ": cannot write ", what, ": ", hdf5_reason()));
+  std::string reason;
+  try {
+    if (write()) return;
+    reason = hdf5_reason();
+  } catch (const Hdf5Failure& failure) {
+    reason = failure.reason;
+  }
+  handles_->images.leak();
+  handles_->file.leak();
+  throw CheckpointError(
+      cat("cannot write ", file_.target(), " (", what, "): ", reason, "; nothing was written"));
 }
 
 void Hdf5Writer::create_images(const std::string& dataset, const ImageShape& shape, std::int64_t num_rows,
                                Storage storage) {
-  const Hdf5Lock lock;
   std::vector<hsize_t> dims = {static_cast<hsize_t>(num_rows), static_cast<hsize_t>(shape.height),
                                static_cast<hsize_t>(shape.width)};
   if (shape.channels > 1) dims.push_back(static_cast<hsize_t>(shape.channels));
-  const H5Properties properties(H5Pcreate(H5P_DATASET_CREATE), dataset);
-  if (storage == Storage::kRowChunks) {
-    auto chunk = dims;
-    chunk[0] = 1;
-    H5Pset_chunk(properties, static_cast<int>(chunk.size()), chunk.data());
-  }
-  const H5Space space(H5Screate_simple(static_cast<int>(dims.size()), dims.data(), nullptr), dataset);
-  handles_->images = H5Dataset(H5Dcreate2(handles_->file, dataset.c_str(), type_in_file(shape.type), space,
-                                          H5P_DEFAULT, properties, H5P_DEFAULT),
-                               cat(path_, ":", dataset));
+  guarded(dataset, [&] {
+    const H5Properties properties(H5Pcreate(H5P_DATASET_CREATE), dataset);
+    if (storage == Storage::kRowChunks) {
+      auto chunk = dims;
+      chunk[0] = 1;
+      H5Pset_chunk(properties, static_cast<int>(chunk.size()), chunk.data());
+    }
+    const H5Space space(H5Screate_simple(static_cast<int>(dims.size()), dims.data(), nullptr), dataset);
+    handles_->images = H5Dataset(H5Dcreate2(handles_->file, dataset.c_str(), type_in_file(shape.type), space,
+                                            H5P_DEFAULT, properties, H5P_DEFAULT),
+                                 dataset);
+    return true;
+  });
   handles_->shape = shape;
   handles_->capacity = num_rows;
   handles_->hashed = dataset == "/images";
@@ -120,53 +110,59 @@ void Hdf5Writer::create_images(const std::string& dataset, const ImageShape& sha
 
 void Hdf5Writer::append_images(const std::byte* bytes, std::int64_t count) {
   Handles& h = *handles_;
-  const Hdf5Lock lock;
-  const H5Space file_space(H5Dget_space(h.images), path_);
-  std::vector<hsize_t> start(static_cast<std::size_t>(H5Sget_simple_extent_ndims(file_space)), 0),
-      size(start.size());
-  H5Sget_simple_extent_dims(file_space, size.data(), nullptr);
-  start[0] = static_cast<hsize_t>(h.appended);
-  size[0] = static_cast<hsize_t>(count);
-  const H5Space memory_space(H5Screate_simple(static_cast<int>(size.size()), size.data(), nullptr), path_);
-  if (H5Sselect_hyperslab(file_space, H5S_SELECT_SET, start.data(), nullptr, size.data(), nullptr) < 0 ||
-      H5Dwrite(h.images, type_in_memory(h.shape.type), memory_space, file_space, H5P_DEFAULT, bytes) < 0)
-    fail(cat("images ", h.appended, " to ", h.appended + count - 1));
+  guarded(cat("images ", h.appended, " to ", h.appended + count - 1), [&] {
+    const H5Space file_space(H5Dget_space(h.images), file_.target());
+    std::vector<hsize_t> start(static_cast<std::size_t>(H5Sget_simple_extent_ndims(file_space)), 0),
+        size(start.size());
+    H5Sget_simple_extent_dims(file_space, size.data(), nullptr);
+    start[0] = static_cast<hsize_t>(h.appended);
+    size[0] = static_cast<hsize_t>(count);
+    const H5Space memory_space(H5Screate_simple(static_cast<int>(size.size()), size.data(), nullptr),
+                               file_.target());
+    return H5Sselect_hyperslab(file_space, H5S_SELECT_SET, start.data(), nullptr, size.data(), nullptr) >=
+               0 &&
+           H5Dwrite(h.images, type_in_memory(h.shape.type), memory_space, file_space, H5P_DEFAULT, bytes) >=
+               0;
+  });
   h.appended += count;
   for (std::int64_t row = 0; row < count; ++row)
     h.hashes.push_back(XXH3_64bits(bytes + static_cast<std::size_t>(row) * h.shape.bytes(), h.shape.bytes()));
 }
 
 void Hdf5Writer::texts(const std::string& dataset, const std::vector<std::string>& values) {
-  const Hdf5Lock lock;
-  const std::size_t length = longest(values);
-  const H5Type type = text_type(length);
-  const hsize_t count = values.size();
-  const H5Space space(H5Screate_simple(1, &count, nullptr), dataset);
-  const H5Dataset out(
-      H5Dcreate2(handles_->file, dataset.c_str(), type, space, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT),
-      cat(path_, ":", dataset));
-  if (H5Dwrite(out, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, packed(values, length).data()) < 0) fail(dataset);
+  guarded(dataset, [&] {
+    const std::size_t length = longest(values);
+    const H5Type type = text_type(length);
+    const hsize_t count = values.size();
+    const H5Space space(H5Screate_simple(1, &count, nullptr), dataset);
+    const H5Dataset out(
+        H5Dcreate2(handles_->file, dataset.c_str(), type, space, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT),
+        dataset);
+    return H5Dwrite(out, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, packed(values, length).data()) >= 0;
+  });
 }
 
 void Hdf5Writer::integers(const std::string& dataset, const std::vector<std::int64_t>& values) {
-  const Hdf5Lock lock;
-  if (!write_numbers(handles_->file, dataset, values.size(), H5T_STD_I64LE, H5T_NATIVE_INT64, values.data()))
-    fail(dataset);
+  guarded(dataset, [&] {
+    return write_numbers(handles_->file, dataset, values.size(), H5T_STD_I64LE, H5T_NATIVE_INT64,
+                         values.data());
+  });
 }
 
 // Variable length: h5py then gives str, not bytes.
 void Hdf5Writer::write_text_attribute(const std::string& object, const std::string& name,
                                       const std::vector<std::string>& texts, bool list) {
-  const Hdf5Lock lock;
-  const H5Type type = text_type(H5T_VARIABLE);
-  const hsize_t count = texts.size();
-  const H5Space space(list ? H5Screate_simple(1, &count, nullptr) : H5Screate(H5S_SCALAR), name);
-  const H5Attribute out(H5Acreate_by_name(handles_->file, object.c_str(), name.c_str(), type, space,
-                                          H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT),
-                        cat(path_, ":", object, " attribute ", name));
-  std::vector<const char*> pointers;
-  for (const auto& text : texts) pointers.push_back(text.c_str());
-  if (H5Awrite(out, type, pointers.data()) < 0) fail(name);
+  guarded(cat("attribute ", name), [&] {
+    const H5Type type = text_type(H5T_VARIABLE);
+    const hsize_t count = texts.size();
+    const H5Space space(list ? H5Screate_simple(1, &count, nullptr) : H5Screate(H5S_SCALAR), name);
+    const H5Attribute out(H5Acreate_by_name(handles_->file, object.c_str(), name.c_str(), type, space,
+                                            H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT),
+                          name);
+    std::vector<const char*> pointers;
+    for (const auto& text : texts) pointers.push_back(text.c_str());
+    return H5Awrite(out, type, pointers.data()) >= 0;
+  });
 }
 
 void Hdf5Writer::attribute(const std::string& object, const std::string& name,
@@ -179,37 +175,32 @@ void Hdf5Writer::attribute(const std::string& object, const std::string& name, c
 }
 
 void Hdf5Writer::attribute(const std::string& object, const std::string& name, std::int64_t number) {
-  const Hdf5Lock lock;
-  const H5Space space(H5Screate(H5S_SCALAR), name);
-  const H5Attribute out(H5Acreate_by_name(handles_->file, object.c_str(), name.c_str(), H5T_STD_I64LE, space,
-                                          H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT),
-                        cat(path_, ":", object, " attribute ", name));
-  if (H5Awrite(out, H5T_NATIVE_INT64, &number) < 0) fail(name);
+  guarded(cat("attribute ", name), [&] {
+    const H5Space space(H5Screate(H5S_SCALAR), name);
+    const H5Attribute out(H5Acreate_by_name(handles_->file, object.c_str(), name.c_str(), H5T_STD_I64LE,
+                                            space, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT),
+                          name);
+    return H5Awrite(out, H5T_NATIVE_INT64, &number) >= 0;
+  });
 }
 
 void Hdf5Writer::commit() {
-  {
-    const Hdf5Lock lock;
-    Handles& h = *handles_;
-    if (h.capacity != h.appended) {
-      const H5Space space(H5Dget_space(h.images), path_);
-      std::vector<hsize_t> size(static_cast<std::size_t>(H5Sget_simple_extent_ndims(space)));
-      H5Sget_simple_extent_dims(space, size.data(), nullptr);
-      size[0] = static_cast<hsize_t>(h.appended);
-      if (H5Dset_extent(h.images, size.data()) < 0) fail("the number of images");
-    }
-    if (h.hashed &&
-        !write_numbers(h.file, kHashes, h.hashes.size(), H5T_STD_U64LE, H5T_NATIVE_UINT64, h.hashes.data()))
-      fail(kHashes);
-    if (H5Fflush(h.file, H5F_SCOPE_GLOBAL) < 0) fail("its last bytes");
-    handles_.reset();
-  }
-  fsync_path(temporary_, O_RDONLY);
-  std::error_code error;
-  std::filesystem::rename(temporary_, path_, error);
-  if (error) throw DataError(cat("cannot rename ", temporary_, " to ", path_, ": ", error.message()));
-  temporary_.clear();
-  fsync_path(std::filesystem::absolute(path_).parent_path().string(), O_RDONLY | O_DIRECTORY);
+  Handles& h = *handles_;
+  guarded("the number of images", [&] {
+    if (h.capacity == h.appended) return true;
+    const H5Space space(H5Dget_space(h.images), file_.target());
+    std::vector<hsize_t> size(static_cast<std::size_t>(H5Sget_simple_extent_ndims(space)));
+    H5Sget_simple_extent_dims(space, size.data(), nullptr);
+    size[0] = static_cast<hsize_t>(h.appended);
+    return H5Dset_extent(h.images, size.data()) >= 0;
+  });
+  guarded(kHashes, [&] {
+    return !h.hashed ||
+           write_numbers(h.file, kHashes, h.hashes.size(), H5T_STD_U64LE, H5T_NATIVE_UINT64, h.hashes.data());
+  });
+  guarded("its last bytes",
+          [&] { return H5Fflush(h.file, H5F_SCOPE_GLOBAL) >= 0 && h.images.close() && h.file.close(); });
+  file_.commit();
 }
 
 }  // namespace entrain::sharding

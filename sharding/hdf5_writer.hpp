@@ -1,20 +1,22 @@
 #pragma once
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "sharding/image_shape.hpp"
+#include "sharding/temporary_file.hpp"
 
 namespace entrain::sharding {
 
 /// Writes one HDF5 file that h5py reads: uncompressed images, text as fixed-length UTF-8. It is written under a
 /// temporary name beside `path` and takes its name in commit(); without that, nothing is left behind.
-/// All failures are DataErrors that name the file.
+/// All failures are CheckpointErrors that name the file; after one, only the destructor may follow.
 class Hdf5Writer {
  public:
-  /// ConfigError if `path` exists and may not be replaced.
+  /// CheckpointError if `path` cannot be written there or exists and may not be replaced (TemporaryFile).
   Hdf5Writer(const std::string& path, bool overwrite);
   ~Hdf5Writer();
   Hdf5Writer(const Hdf5Writer&) = delete;
@@ -45,8 +47,8 @@ class Hdf5Writer {
   struct Handles;
   void write_text_attribute(const std::string& object, const std::string& name,
                             const std::vector<std::string>& texts, bool list);
-  [[noreturn]] void fail(const std::string& what) const;
-  std::string path_, temporary_;
+  void guarded(const std::string& what, const std::function<bool()>& write);
+  TemporaryFile file_;
   std::unique_ptr<Handles> handles_;
 };
 

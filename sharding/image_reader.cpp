@@ -22,12 +22,34 @@ ElementType element_type(const DatasetInfo& info, const std::string& where) {
   throw DataError(cat(where, ": elements are ", info.type_name, "; images must be uint8, uint16 or float32"));
 }
 
+std::string text(const ImageShape& s) {
+  return cat(s.height, " x ", s.width, " x ", s.channels, " ", name_of(s.type));
+}
+
 std::string guess_axes(const DatasetInfo& info, const std::string& where) {
   if (info.dims.size() == 3) return "NHW";
   if (is_channels(info.dims[3])) return "NHWC";
   if (is_channels(info.dims[1])) return "NCHW";
   throw DataError(cat(where, ": shape ", info.dims_text(),
-                      " has no axis of 1 or 3 channels; set data.axes to NHWC or NCHW"));
+                      " has neither 1 nor 3 channels in its last or second axis; ",
+                      "store the channels to be learned from, 1 or 3 of them"));
+}
+
+// A few bytes can declare more than any machine holds. gzip packs at most 1032 to 1.
+void require_sane_size(const DatasetInfo& info, const ImageShape& shape, const std::string& where) {
+  constexpr double kLargestImage = 2147483648.0, kMostPacked = 1100, kAlwaysFine = 1 << 30;
+  double image = static_cast<double>(info.element_bytes);
+  for (std::size_t axis = 1; axis < info.dims.size(); ++axis) image *= static_cast<double>(info.dims[axis]);
+  if (image > kLargestImage)
+    throw DataError(
+        cat(where, ": one image is ", text(shape), ", ", image / 1e9,
+            " GB; the largest that can be read is 2.1 GB. Store smaller ones (entrain ingest), or tiles"));
+  const double raw = image * static_cast<double>(info.dims[0]),
+               stored = static_cast<double>(info.stored_bytes);
+  if (info.layout != "virtual" && raw > kAlwaysFine && raw > kMostPacked * stored)
+    throw DataError(cat(where, ": shape ", info.dims_text(), " is ", raw / 1e9, " GB but only ",
+                        info.stored_bytes,
+                        " bytes of it were ever written; write the images, or declare fewer"));
 }
 
 template <typename T>
@@ -44,10 +66,6 @@ void planes_to_pixels(const std::byte* planes, std::byte* pixels, const ImageSha
                        : s.type == ElementType::kU16 ? planes_to_pixels<std::uint16_t>
                                                      : planes_to_pixels<float>;
   convert(planes, pixels, s.height * s.width, s.channels);
-}
-
-std::string text(const ImageShape& s) {
-  return cat(s.height, " x ", s.width, " x ", s.channels, " ", name_of(s.type));
 }
 }  // namespace
 
@@ -67,9 +85,11 @@ StoredImages as_images(const DatasetInfo& info, const std::string& axes, const s
   if (order == "NHWC") images.shape = {d[1], d[2], d[3], type};
   if (order == "NCHW") images.shape = {d[2], d[3], d[1], type};
   if (images.num_rows == 0) throw DataError(cat(where, ": has no rows (shape ", info.dims_text(), ")"));
-  if (!is_channels(images.shape.channels) || images.shape.values() == 0)
+  const bool empty = images.shape.height == 0 || images.shape.width == 0;
+  if (!is_channels(images.shape.channels) || empty)
     throw DataError(cat(where, ": read as ", order, ", shape ", info.dims_text(), " gives ",
                         text(images.shape), "; want 1 or 3 channels and no empty axis"));
+  require_sane_size(info, images.shape, where);
   images.channels_first = images.channels_first && images.shape.channels > 1;
   return images;
 }
@@ -82,7 +102,7 @@ std::int64_t ImageReader::add(const Hdf5File& file) {
     throw DataError(cat(where, ": images are ", text(images.shape), " but those of ", paths_.front(), " are ",
                         text(shape_), "; all data.files must agree"));
   paths_.push_back(file.path());
-  channels_first_.push_back(images.channels_first);
+  channels_first_.push_back(images.channels_first ? 1 : 0);
   first_rows_.push_back(first_rows_.back() + images.num_rows);
   open_.emplace_back();
   return images.num_rows;

@@ -1,6 +1,9 @@
 #include "sharding/ingest/csv.hpp"
 
 #include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
 #include <fstream>
 #include <iterator>
 
@@ -58,20 +61,42 @@ class CsvReader {
   std::size_t at_ = 0;
   std::int64_t line_ = 1;
 };
+
+// A picture, an archive or a workbook under the wrong name, or text of another encoding: names would come out wrong.
+void require_text(const std::string& path, const std::string& text) {
+  if (const std::size_t at = text.find('\0'); at != std::string::npos)
+    throw DataError(cat(path, ": no CSV text: a zero byte at byte ", at, "; save the table as CSV in UTF-8"));
+  if (is_utf8(text)) return;
+  std::int64_t line = 1;
+  for (std::size_t at = 0; at < text.size(); ++line) {
+    const std::size_t end = std::min(text.find('\n', at), text.size());
+    if (!is_utf8(std::string_view(text).substr(at, end - at))) break;
+    at = end + 1;
+  }
+  throw DataError(cat(path, ":", line, ": no UTF-8 text; save the table as CSV in UTF-8 (iconv -f latin1 -t utf-8)"));
+}
 }  // namespace
 
 std::size_t CsvTable::column(const std::string& name, const std::string& option) const {
   const auto at = std::find(header.begin(), header.end(), name);
+  if (std::count(header.begin(), header.end(), name) > 1)
+    throw DataError(cat(path, ": has two columns \"", name, "\" (", option, "); rename one of them"));
   if (at != header.end()) return static_cast<std::size_t>(at - header.begin());
   const std::string near = nearest(name, header);
+  constexpr std::size_t kNamed = 20;
+  std::vector<std::string> named(header.begin(), header.begin() + static_cast<std::ptrdiff_t>(std::min(kNamed, header.size())));
+  if (named.size() < header.size()) named.push_back(cat("... ", header.size(), " columns"));
   throw DataError(cat(path, ": no column \"", name, "\" (", option, ")",
-                      near.empty() ? "" : cat("; did you mean \"", near, "\"?"), " It has: ", join(header)));
+                      near.empty() ? "" : cat("; did you mean \"", near, "\"?"), " It has: ", printable(join(named))));
 }
 
 CsvTable read_csv(const std::string& path) {
   std::ifstream in(path, std::ios::binary);
-  if (!in) throw DataError(cat("cannot read ", path));
+  if (!in) throw DataError(cat("cannot read ", path, ": ", std::strerror(errno)));
   const std::string text((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
+  if (std::error_code none; std::filesystem::is_directory(path, none))
+    throw DataError(cat("cannot read ", path, ": it is a folder"));
+  require_text(path, text);
   CsvReader reader(path, text);
   if (reader.done())
     throw DataError(cat(path, ": is empty; want a header line with the names of the columns"));

@@ -1,7 +1,9 @@
 #include "sharding/ingest/images.hpp"
 
 #include <algorithm>
+#include <charconv>
 #include <chrono>
+#include <cmath>
 #include <filesystem>
 #include <memory>
 #include <set>
@@ -33,22 +35,47 @@ void check(const IngestImagesOptions& o) {
     throw ConfigError("ingest images: --make-split and a given split exclude each other");
   if (o.label_from_folder && !o.label_column.empty())
     throw ConfigError("ingest images: --label-from-folder and --label-column exclude each other");
-  if (o.window.low > o.window.high) throw ConfigError("ingest images: --window: want LOW below HIGH");
+  const bool whole = o.window.low == 0 && o.window.high == 0;
+  if (!whole && !(std::isfinite(o.window.low) && std::isfinite(o.window.high) && o.window.low < o.window.high))
+    throw ConfigError(
+        cat("ingest images: --window: want LOW below HIGH, got ", o.window.low, " and ", o.window.high));
 }
 
-std::int64_t error_budget(const std::string& text, std::int64_t rows) {
-  if (text.empty()) return std::max<std::int64_t>(10, rows / 1000);
-  std::size_t used = 0;
-  double value = -1;
-  try {
-    value = std::stod(text, &used);
-  } catch (const std::exception&) {
+template <typename T>
+bool read_whole(std::string_view text, T& value) {
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  return error == std::errc{} && end == text.data() + text.size();
+}
+
+std::int64_t error_budget(const std::optional<std::string>& text, std::int64_t rows) {
+  if (!text) return std::max<std::int64_t>(10, rows / 1000);
+  double percent = -1;
+  std::int64_t files = -1;
+  if (text->ends_with('%')) {
+    if (read_whole(std::string_view(*text).substr(0, text->size() - 1), percent) && percent >= 0 && percent <= 100)
+      return static_cast<std::int64_t>(percent * static_cast<double>(rows) / 100);
+  } else if (read_whole(*text, files) && files >= 0) {
+    return files;
   }
-  const bool percent = used + 1 == text.size() && text.back() == '%';
-  if (value < 0 || !(percent || used == text.size()) || (percent && value > 100))
-    throw ConfigError(
-        cat("--limit-errors: want a number of files or a percentage such as 1%, got \"", text, "\""));
-  return static_cast<std::int64_t>(percent ? value * static_cast<double>(rows) / 100 : value);
+  throw ConfigError(cat("ingest images: --limit-errors: want a whole number of files, or a percentage from 0% to 100%, "
+                        "got \"",
+                        *text, "\""));
+}
+
+// Whether two names lead to one file that is there.
+bool same_file(const std::string& a, const std::string& b) {
+  std::error_code error;
+  return std::filesystem::equivalent(a, b, error) && !error;
+}
+
+// Sources are never changed, whatever --overwrite says.
+void require_no_source(const std::string& out, const IngestImagesOptions& o, const std::vector<ImageRow>& rows) {
+  std::error_code none;
+  if (!std::filesystem::exists(out, none)) return;
+  bool is_source = same_file(out, o.csv) || same_file(out, o.tar);
+  if (!o.folder.empty())
+    for (const auto& row : rows) is_source = is_source || same_file(out, (std::filesystem::path(o.folder) / row.file));
+  if (is_source) throw ConfigError(cat("ingest images: --out: ", out, " is what the command reads; name another file"));
 }
 
 /// One file, decoded and resized, or why not.
@@ -139,8 +166,8 @@ class Pipeline {
     if (!options_.keep_duplicates)
       if (const auto first = duplicates_.seen_before(image.digest, index))
         return drop_duplicate(row, rows_[*first]);
-    report_.coloured += grey_ && !image.is_grey;
-    report_.dim_16_bit += image.is_dim;
+    report_.coloured += grey_ && !image.is_grey ? 1 : 0;
+    report_.dim_16_bit += image.is_dim ? 1 : 0;
     sha_.add(std::as_bytes(std::span(&image.digest, 1)));
     return true;
   }
@@ -235,10 +262,13 @@ IngestReport ingest_images(const IngestImagesOptions& o) {
   check(o);
   const auto begin = std::chrono::steady_clock::now();
   IngestReport report;
-  std::unique_ptr<Hdf5Writer> file;
-  if (!o.dry_run) file = std::make_unique<Hdf5Writer>(o.out, o.overwrite);
   const auto source = o.tar.empty() ? open_folder(o.folder) : open_tar(o.tar);
   auto rows = collect_rows(o, *source);
+  const std::string verdicts = o.out + ".verdicts.jsonl";
+  require_no_source(o.out, o, rows);
+  require_no_source(verdicts, o, rows);
+  std::unique_ptr<Hdf5Writer> file;
+  if (!o.dry_run) file = std::make_unique<Hdf5Writer>(o.out, o.overwrite);
   report.rows = static_cast<std::int64_t>(rows.size());
   report.not_in_csv = count_unnamed(*source, rows);
   const std::int64_t budget = error_budget(o.limit_errors, report.rows);
@@ -247,17 +277,21 @@ IngestReport ingest_images(const IngestImagesOptions& o) {
   if (o.make_split) make_split(rows, o, pipeline.unions());
   count(rows, report);
   report.out = o.out;
+  std::optional<VerdictsFile> judged;
   if (!o.dry_run) {
-    report.verdicts = o.out + ".verdicts.jsonl";
-    write_verdicts(report.verdicts, rows);
+    report.verdicts = verdicts;
+    judged.emplace(verdicts, rows);
   }
-  if (report.bad > budget || report.kept == 0)
+  if (report.bad > budget || report.kept == 0) {
+    if (judged) judged->commit();
     throw DataError(cat(report.bad, " of ", report.rows, " files are bad, the budget is ", budget,
                         " (--limit-errors): nothing was written. First: ", report.first_bad.front(),
                         report.verdicts.empty() ? "" : cat("; all: ", report.verdicts)));
+  }
   if (file) {
     write_tables(*file, rows, report, pipeline.digest());
     file->commit();
+    judged->commit();
     report.bytes = static_cast<std::int64_t>(std::filesystem::file_size(o.out));
   }
   report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();

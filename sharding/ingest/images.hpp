@@ -29,7 +29,7 @@ struct IngestImagesOptions {
   Window window;
   std::optional<SplitShares> make_split;
   std::uint64_t split_seed = 1;
-  std::string limit_errors;  ///< "1%" or "25"; empty: 0.1 % or 10, whichever is larger
+  std::optional<std::string> limit_errors;  ///< "1%" or "25"; without: 0.1 % or 10, whichever is larger
   bool keep_duplicates = false, overwrite = false, dry_run = false;
 };
 
@@ -52,7 +52,8 @@ struct IngestReport {
 
 /// Reads, checks, resizes and writes; see README.md for the file. Nothing is written on an error but the verdicts
 /// (OUT.verdicts.jsonl, one line per row, mode 0600: it names files). ConfigError for options that do not go
-/// together; DataError for columns, straddling groups, and more bad files than the budget.
+/// together, and an `out` that is a source; DataError for columns, straddling groups, and more bad files than the
+/// budget; CheckpointError for an `out` that cannot be written.
 IngestReport ingest_images(const IngestImagesOptions& options);
 
 }  // namespace entrain::sharding

@@ -56,7 +56,7 @@ void blur(Plane& plane, float sigma_px) {
   for (int k = 0; k <= static_cast<int>(std::ceil(3 * sigma_px)); ++k) {
     const float t = static_cast<float>(k) / sigma_px;
     taps.push_back(std::exp(-0.5F * t * t));
-    total += (k ? 2 : 1) * taps.back();
+    total += (k ? 2.0F : 1.0F) * taps.back();
   }
   for (float& tap : taps) tap /= total;
   Plane half = plane;

@@ -12,14 +12,17 @@ struct Taps {
   std::vector<float> weights;
 };
 
+// The nearest value, as Pillow takes it: 0.5 goes up. Below 0 it does not matter: no tap lies there.
+std::int64_t to_index(double place) { return static_cast<std::int64_t>(std::floor(place + 0.5)); }
+
 // `out` outputs over the input interval [low, low + span) of an axis of `size` values.
 std::vector<Taps> make_taps(std::int64_t size, double low, double span, std::int64_t out) {
   const double scale = span / static_cast<double>(out), reach = std::max(1.0, scale);
   std::vector<Taps> taps(static_cast<std::size_t>(out));
   for (std::int64_t i = 0; i < out; ++i) {
     const double centre = low + (static_cast<double>(i) + 0.5) * scale;
-    const auto first = std::max<std::int64_t>(0, static_cast<std::int64_t>(centre - reach + 0.5));
-    const auto last = std::min(size, static_cast<std::int64_t>(centre + reach + 0.5));
+    const auto first = std::max<std::int64_t>(0, to_index(centre - reach));
+    const auto last = std::min(size, to_index(centre + reach));
     std::vector<double> weights;
     double sum = 0;
     for (std::int64_t j = first; j < last; ++j) {
@@ -66,10 +69,11 @@ std::vector<std::uint8_t> resize(const Picture& p, std::int64_t px, Fit fit, con
                      out_height = fit == Fit::kPad ? shrunk(p.height) : px;
   const std::int64_t box_width = fit == Fit::kCrop ? small : p.width,
                      box_height = fit == Fit::kCrop ? small : p.height;
-  const auto across = make_taps(p.width, static_cast<double>((p.width - box_width) / 2),
-                                static_cast<double>(box_width), out_width);
-  const auto down = make_taps(p.height, static_cast<double>((p.height - box_height) / 2),
-                              static_cast<double>(box_height), out_height);
+  const std::int64_t box_left = (p.width - box_width) / 2, box_top = (p.height - box_height) / 2;
+  const auto across =
+      make_taps(p.width, static_cast<double>(box_left), static_cast<double>(box_width), out_width);
+  const auto down =
+      make_taps(p.height, static_cast<double>(box_top), static_cast<double>(box_height), out_height);
   std::vector<float> values(p.values.begin(), p.values.end());
   values = filter_lines(values, p.width, p.height, p.channels, across, false);
   values = filter_lines(values, out_width, p.height, p.channels, down, true);

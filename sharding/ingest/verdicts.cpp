@@ -5,7 +5,6 @@
 
 #include <cerrno>
 #include <cstring>
-#include <filesystem>
 #include <nlohmann/json.hpp>
 
 #include "configs/cat.hpp"
@@ -18,13 +17,13 @@ void write_all(int fd, const std::string& text, const std::string& path) {
   for (std::size_t done = 0; done < text.size();) {
     const ssize_t n = ::write(fd, text.data() + done, text.size() - done);
     if (n < 0 && errno == EINTR) continue;
-    if (n < 0) throw DataError(cat("cannot write ", path, ": ", std::strerror(errno)));
+    if (n < 0) throw CheckpointError(cat("cannot write ", path, ": ", std::strerror(errno)));
     done += static_cast<std::size_t>(n);
   }
 }
 }  // namespace
 
-void write_verdicts(const std::string& path, const std::vector<ImageRow>& rows) {
+VerdictsFile::VerdictsFile(const std::string& path, const std::vector<ImageRow>& rows) : file_(path, true) {
   std::string text;
   std::int64_t row_in_output = 0;
   for (const auto& row : rows) {
@@ -42,18 +41,15 @@ void write_verdicts(const std::string& path, const std::vector<ImageRow>& rows) 
     }
     text += line.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
   }
-  const std::string temporary = cat(path, ".tmp-", ::getpid());
-  const int fd = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-  if (fd < 0) throw DataError(cat("cannot write ", temporary, ": ", std::strerror(errno)));
+  const int fd = ::open(file_.path().c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+  if (fd < 0) throw CheckpointError(cat("cannot write ", path, ": ", std::strerror(errno)));
   try {
-    write_all(fd, text, temporary);
+    write_all(fd, text, path);
   } catch (...) {
     ::close(fd);
-    ::unlink(temporary.c_str());
     throw;
   }
   ::close(fd);
-  std::filesystem::rename(temporary, path);
 }
 
 }  // namespace entrain::sharding

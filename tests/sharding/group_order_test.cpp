@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <fstream>
 #include <map>
+#include <numeric>
 #include <random>
 #include <set>
 
@@ -131,19 +132,60 @@ TEST(GroupOrder, SeedsClassesAndEpochsGiveOtherOrders) {
   EXPECT_EQ(plan.classes_digest().size(), 64U);
 }
 
-// Over many epochs a sample stands in every batch, and beside every sample of another class, equally often.
+// Another seed changes who meets whom, not only when.
+TEST(GroupOrder, SeedsGiveOtherCompany) {
+  Classes classes(200);  // of one each: no order inside a class
+  std::iota(classes.begin(), classes.end(), 0U);
+  const auto companies = [&](std::uint64_t seed) {
+    std::set<std::set<std::int64_t>> all;
+    for (std::int64_t step = 0; step < 20; ++step) {
+      std::set<std::int64_t> company;
+      for (const Slot& slot : SamplePlan(forbid(classes, 10, seed)).batch(step)) company.insert(slot.sample);
+      all.insert(company);
+    }
+    return all;
+  };
+  const auto one = companies(1), other = companies(2);
+  EXPECT_EQ(one.size(), 20U);
+  for (const auto& company : one) EXPECT_FALSE(other.contains(company));
+}
+
+// The probe of the order sees a few samples; two others that change places must show too.
+TEST(GroupOrder, ItsDigestCoversClassesThatTheProbeDoesNotSee) {
+  Classes classes(2000);
+  for (std::uint32_t i = 0; i < 2000; ++i) classes[i] = i;
+  int unseen = 0;
+  for (std::uint32_t i = 0; i < 20; i += 2) {
+    Classes changed = classes;
+    std::swap(changed[i], changed[i + 1]);
+    const SamplePlan plan(forbid(classes, 10)), other(forbid(changed, 10));
+    unseen += plan.batch(200) == other.batch(200);
+    EXPECT_NE(plan.digest(), other.digest());
+  }
+  EXPECT_GT(unseen, 5);
+}
+
+// Over many epochs a sample stands in every batch, and beside every sample of another class, equally often; its twin in
+// any other batch.
 TEST(GroupOrder, IsUniform) {
   constexpr std::int64_t kN = 40, kG = 5, kEpochs = 4000;
   Classes classes(kN);
   for (std::uint32_t i = 0; i < kN; ++i) classes[i] = i / 2;
   const SamplePlan plan(forbid(classes, kG));
-  std::map<std::int64_t, double> batch_of_first, beside_first;
+  std::map<std::int64_t, double> batch_of_first, beside_first, of_first_and_twin;
+  std::map<std::int64_t, std::int64_t> batch_of_twin;
   for (std::int64_t step = 0; step < kEpochs * kN / kG; ++step) {
     const auto slots = plan.batch(step);
+    constexpr std::int64_t kBatches = kN / kG;
     bool has = false;
-    for (const Slot& slot : slots) has |= slot.sample == 0;
+    for (const Slot& slot : slots) {
+      has |= slot.sample == 0;
+      if (slot.sample > 1) continue;
+      const auto [other, is_first] = batch_of_twin.emplace(slot.epoch, step % kBatches);
+      if (!is_first) ++of_first_and_twin[slot.sample * 1000 + other->second * kBatches + step % kBatches];
+    }
     if (!has) continue;
-    ++batch_of_first[step % (kN / kG)];
+    ++batch_of_first[step % kBatches];
     for (const Slot& slot : slots)
       if (slot.sample != 0) ++beside_first[slot.sample];
   }
@@ -156,6 +198,8 @@ TEST(GroupOrder, IsUniform) {
   };
   EXPECT_EQ(batch_of_first.size(), 8U);
   EXPECT_LT(chi2(batch_of_first), 5 * std::sqrt(2 * 7.0));
+  EXPECT_EQ(of_first_and_twin.size(), 56U) << "pairs of batches";
+  EXPECT_LT(chi2(of_first_and_twin), 5 * std::sqrt(2 * 55.0));
   EXPECT_EQ(beside_first.size(), 38U) << "all but itself and its twin";
   EXPECT_LT(chi2(beside_first), 5 * std::sqrt(2 * 37.0));
 }
