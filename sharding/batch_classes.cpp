@@ -3,6 +3,7 @@
 #include <xxhash.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <numeric>
 #include <optional>
 #include <string>
@@ -53,6 +54,8 @@ class StoredHashes {
  private:
   using Files = std::unordered_map<std::string, std::vector<std::uint64_t>>;
   static std::vector<std::uint64_t> read(const Place& place) {
+    // Moved since the corpus opened it, which then still reads the images.
+    if (std::error_code none; !std::filesystem::exists(place.file, none)) return {};
     const Hdf5File file(place.file);
     if (!file.has(Hdf5Writer::kHashes)) return {};
     auto hashes = file.unsigned_integers(Hdf5Writer::kHashes);

@@ -98,6 +98,14 @@ TEST_F(StoredHashes, AreBelievedButLookedAfter) {
               AllOf(HasSubstr("f.h5:/xxh3 row 30"), HasSubstr("ingest again")));
 }
 
+TEST_F(StoredHashes, AFileThatMovedIsReadWhereItIsStillOpen) {
+  write("f.h5", {4, 5, 1, sharding::ElementType::kU8}, 9);
+  const Corpus corpus = open("f.h5");
+  const auto before = sharding::content_hashes(corpus, 0, 9);
+  std::filesystem::rename(folder_ / "f.h5", folder_ / "moved.h5");
+  EXPECT_EQ(sharding::content_hashes(corpus, 0, 9), before);
+}
+
 TEST_F(StoredHashes, OfAnotherNumberOfRowsAreRefused) {
   {
     TestFile f(folder_ / "f.h5");
