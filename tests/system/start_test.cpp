@@ -50,7 +50,7 @@ SmallRun* Start::small_ = nullptr;
 TEST_F(Start, RanksOfOtherSettingsAreRefused) {
   const std::string one = "entrain pretrain " + settings("mixed") + "batch.lane_images=4 ";
   for (const auto& [more, text] : std::vector<std::pair<std::string, std::string>>{
-           {"optim.lr=0.001", "rank 1: optim.lr is 0.001 but "},
+           {"optim.lr=0.02", "rank 1: optim.lr is 0.02 but "},
            {"method.temperature=0.7", "rank 1: method.temperature is 0.7 but "},
            {"optim.momentum=x", "rank 1: command line: optim.momentum: want a number"}})
     refused(cat("exec mpirun -n 1 ", one, ": -n 1 ", one, more), more == "optim.momentum=x" ? 64 : 78, text);
@@ -70,7 +70,7 @@ TEST_F(Start, ABrokenLogPipeDoesNotEndTraining) {
 }
 
 TEST_F(Start, AFileOfTheLargestSizeIsAnErrorOfTheCommitNotTheEndByASignal) {
-  const Ran ran = run("ulimit -f 100; entrain pretrain " + settings("limited") +
+  const Ran ran = run("ulimit -f 20000; entrain pretrain " + settings("limited") +
                       "batch.lane_images=4 2>&1 | cat; echo ${PIPESTATUS[0]}");
   EXPECT_THAT(ran.output, AllOf(HasSubstr("File too large"), testing::EndsWith("\n73\n"))) << ran.output;
 }
