@@ -159,10 +159,11 @@ void PretrainSetup::check_same_run(const Stage& stage) const {
                               " but the configuration names a corpus of digest ", corpus.digest(),
                               "; resume with the corpus the run began with, or set run.dir anew"));
   const auto saved = was.at("config").get<std::map<std::string, std::string>>();
-  if (const auto keys = differing_keys(saved, stage.resolved.values); !keys.empty())
+  if (const std::string what = describe_differences(saved, stage.resolved.values); !what.empty())
     throw CheckpointError(
-        cat(resumes.from->dir, ": was written with ", keys[0],
-            "; a resume cannot change what the run computes. Set it back, or set run.dir anew"));
+        cat(resumes.from->dir, ": ", what,
+            "; a resume cannot change what the run computes. Set it back, or set run.dir anew "
+            "(init.from takes these weights along)"));
 }
 
 // Who was seen stays seen, also where the corpus no longer has them.

@@ -46,6 +46,10 @@ void TrainingLog::stopped(std::string_view why) {
 }
 
 void TrainingLog::finished() {
+  if (step_ == first_step_) {
+    log(Level::kInfo, cat("done already: all ", total_steps_, " steps are committed"));
+    return;
+  }
   if (progress_) progress_->finish();
   log(Level::kInfo,
       cat("done: ", step_ - first_step_, " steps in ", static_cast<std::int64_t>(seconds()), " s"));
