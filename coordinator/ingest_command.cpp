@@ -1,5 +1,6 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <charconv>
 #include <iomanip>
 #include <iostream>
 #include <nlohmann/json.hpp>
@@ -10,8 +11,10 @@
 #include "configs/section.hpp"
 #include "coordinator/commands.hpp"
 #include "coordinator/flags.hpp"
+#include "coordinator/output_file.hpp"
 #include "sharding/ingest/images.hpp"
 #include "sharding/ingest/phantom.hpp"
+#include "sharding/temporary_file.hpp"
 
 namespace entrain::coordinator {
 namespace {
@@ -24,9 +27,36 @@ constexpr const char* kImagesHelp =
     "files are named\n"
     "in OUT.verdicts.jsonl, counted and left out; above the budget nothing is written and the exit code is "
     "65.\n"
+    "73: the output cannot be written (a full disk, a name that is taken); nothing is left of it.\n"
     "\n  entrain ingest images --tar cxr.tar --csv cxr.csv --group-column patient_id --label-column label "
     "\\\n"
     "      --px 64 --gray --make-split 70/10/20 --out cxr.h5\n";
+
+template <typename T>
+T read_number(const std::string& option, const std::string& text, const std::string& wanted) {
+  T value{};
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc{} || end != text.data() + text.size())
+    throw ConfigError(cat(option, ": want ", wanted, ", got \"", printable(text), '"'));
+  return value;
+}
+
+// Stored with the corpus as a signed number.
+std::uint64_t read_seed(const std::string& option, const std::string& text) {
+  const std::string wanted = "a whole number from 0 to 9223372036854775807";
+  const auto seed = read_number<std::int64_t>(option, text, wanted);
+  if (seed < 0) throw ConfigError(cat(option, ": want ", wanted, ", got ", seed));
+  return static_cast<std::uint64_t>(seed);
+}
+
+// Before any work is done. The parts that need the sources' names are ingest_images' own.
+void require_output(const std::string& command, const std::string& path, bool overwrite,
+                    const std::vector<std::string>& inputs) {
+  require_writable({.option = cat("entrain ingest ", command, ": --out"),
+                    .path = path,
+                    .inputs = inputs,
+                    .overwrite = overwrite});
+}
 
 void add_source_options(CLI::App& app, IngestImagesOptions& o) {
   app.add_option("--tar", o.tar, "archive with the image files (uncompressed tar)")->group("Source");
@@ -49,16 +79,17 @@ void add_source_options(CLI::App& app, IngestImagesOptions& o) {
       ->group("Source");
 }
 
-/// What is not a plain value until it was read.
+/// What is not a plain value until it was read. CLI11 would take -1 for a large number, and a number that is too large
+/// for the largest there is.
 struct Texts {
-  std::string fit = "crop", make_split;
-  std::vector<double> window;
+  std::string fit = "crop", make_split, px = "224", split_seed = "1", limit_errors;
+  std::vector<std::string> window;
   bool gray = false, rgb = false, json = false;
 };
 
 void add_output_options(CLI::App& app, IngestImagesOptions& o, Texts& t) {
   app.add_option("--out", o.out, "the HDF5 file to write")->required()->group("Output");
-  app.add_option("--px", o.px, "side of the stored square images, pixels")
+  app.add_option("--px", t.px, "side of the stored square images, pixels")
       ->group("Output")
       ->capture_default_str();
   app.add_flag("--gray,--grey", t.gray, "one channel")->group("Output");
@@ -72,10 +103,10 @@ void add_output_options(CLI::App& app, IngestImagesOptions& o, Texts& t) {
       ->group("Output");
   app.add_option("--make-split", t.make_split, "70/10/20: train/val/test by patient; more data moves nobody")
       ->group("Output");
-  app.add_option("--split-seed", o.split_seed, "another seed, another split")
+  app.add_option("--split-seed", t.split_seed, "another seed, another split")
       ->group("Output")
       ->capture_default_str();
-  app.add_option("--limit-errors", o.limit_errors, "bad files to bear, N or N%; default 0.1% or 10")
+  app.add_option("--limit-errors", t.limit_errors, "bad files to bear, N or N%; default 0.1% or 10")
       ->group("Output");
   app.add_flag("--keep-duplicates", o.keep_duplicates, "keep images with equal pixels")->group("Output");
   app.add_flag("--overwrite", o.overwrite, "replace OUT")->group("Output");
@@ -83,7 +114,10 @@ void add_output_options(CLI::App& app, IngestImagesOptions& o, Texts& t) {
   app.add_flag("--json", t.json, "the report as JSON")->group("Output");
 }
 
-void take_texts(const Texts& t, IngestImagesOptions& o) {
+void take_texts(const CLI::App& app, const Texts& t, IngestImagesOptions& o) {
+  o.px = read_number<std::int64_t>("ingest images: --px", t.px, "8 to 4096");
+  o.split_seed = read_seed("ingest images: --split-seed", t.split_seed);
+  if (app.count("--limit-errors") > 0) o.limit_errors = t.limit_errors;
   if (t.gray && t.rgb) throw ConfigError("ingest images: --gray and --rgb exclude each other");
   if (t.gray) o.colour = IngestImagesOptions::Colour::kGrey;
   if (t.rgb) o.colour = IngestImagesOptions::Colour::kRgb;
@@ -92,8 +126,14 @@ void take_texts(const Texts& t, IngestImagesOptions& o) {
   o.fit = t.fit == "crop"  ? sharding::Fit::kCrop
           : t.fit == "pad" ? sharding::Fit::kPad
                            : sharding::Fit::kStretch;
-  if (!t.window.empty()) o.window = {t.window[0], t.window[1]};
-  if (!t.make_split.empty()) o.make_split = sharding::parse_shares(t.make_split);
+  if (!t.window.empty()) {
+    const std::string option = "ingest images: --window", wanted = "two numbers, LOW below HIGH";
+    o.window = {read_number<double>(option, t.window[0], wanted),
+                read_number<double>(option, t.window[1], wanted)};
+    if (!(o.window.low < o.window.high))  // also not a number
+      throw ConfigError(cat(option, ": want ", wanted, ", got ", t.window[0], " and ", t.window[1]));
+  }
+  if (app.count("--make-split") > 0) o.make_split = sharding::parse_shares(t.make_split);
 }
 
 void print_table(const IngestReport& r) {
@@ -131,6 +171,11 @@ void print_warnings(const IngestReport& r, const IngestImagesOptions& o) {
                  "HIGH\n";
   if (r.not_in_csv > 0)
     std::cout << "  note: " << r.not_in_csv << " files of the source are not among the rows\n";
+  for (const auto& s : r.split_names)
+    if (std::find(sharding::kSplitNames.begin(), sharding::kSplitNames.end(), s) ==
+        sharding::kSplitNames.end())
+      std::cout << "  warning: split \"" << printable(s)
+                << "\" is none of train, val and test, which finetune and evaluate look for\n";
   if (r.groups == 0)
     std::cout << "  note: groups unknown, so no claim by patient can be made; --group-column names them\n";
   for (const auto& s : r.split_names)
@@ -183,10 +228,12 @@ int ingest_images_command(const std::vector<std::string>& args) {
   add_source_options(app, options);
   add_output_options(app, options, texts);
   if (!parse_flags(app, args, kImagesHelp)) return 0;
-  take_texts(texts, options);
+  take_texts(app, texts, options);
+  if (!options.dry_run) require_output("images", options.out, options.overwrite, {options.csv, options.tar});
+  sharding::remove_temporaries_on_signals();
   const IngestReport report = sharding::ingest_images(options);
   if (texts.json)
-    std::cout << to_json(report).dump(1) << '\n';
+    std::cout << to_json(report).dump(1, ' ', false, nlohmann::json::error_handler_t::replace) << '\n';
   else
     print_report(report, options);
   return 0;
@@ -201,14 +248,20 @@ int ingest_phantom_command(const std::vector<std::string>& args) {
       "entrain ingest phantom"};
   PhantomOptions o;
   bool json = false;
+  std::string images = "512", px = "64", seed = "1";
   app.add_option("--out", o.out, "the HDF5 file to write")->required();
-  app.add_option("--images", o.images, "how many")->capture_default_str();
-  app.add_option("--px", o.px, "side, pixels")->capture_default_str();
-  app.add_option("--seed", o.seed, "another seed, other patients")->capture_default_str();
+  app.add_option("--images", images, "how many")->capture_default_str();
+  app.add_option("--px", px, "side, pixels")->capture_default_str();
+  app.add_option("--seed", seed, "another seed, other patients")->capture_default_str();
   app.add_option("--site", o.site, "both | a | b: of which scanner")->capture_default_str();
   app.add_flag("--overwrite", o.overwrite, "replace OUT");
   app.add_flag("--json", json, "for machines");
   if (!parse_flags(app, args)) return 0;
+  o.images = read_number<std::int64_t>("ingest phantom: --images", images, "1 to 10000000");
+  o.px = read_number<std::int64_t>("ingest phantom: --px", px, "24 to 1024");
+  o.seed = read_seed("ingest phantom: --seed", seed);
+  require_output("phantom", o.out, o.overwrite, {});
+  sharding::remove_temporaries_on_signals();
   const std::string digest = sharding::write_phantom(o);
   std::set<std::int64_t> patients;
   for (const auto& row : sharding::phantom_rows(o)) patients.insert(row.patient);

@@ -1,8 +1,11 @@
 #include "sharding/hdf5_library.hpp"
 
+#include <sys/mman.h>
+
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
+#include <new>
 
 #include "configs/section.hpp"
 
@@ -53,6 +56,13 @@ std::string hdf5_reason() {
   H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, keep_innermost, &reason);
   H5Eclear2(H5E_DEFAULT);
   return reason.empty() ? "libhdf5 gave no reason" : for_people(reason);
+}
+
+void require_memory_for_file() {
+  constexpr std::size_t kBytes = std::size_t{32} << 20;
+  void* room = ::mmap(nullptr, kBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (room == MAP_FAILED) throw std::bad_alloc();
+  ::munmap(room, kBytes);
 }
 
 }  // namespace entrain::sharding

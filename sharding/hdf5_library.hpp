@@ -26,6 +26,10 @@ class Hdf5Lock {
 /// The innermost reason of the last failed call, in one line for people, and forgets it. Call under the lock.
 std::string hdf5_reason();
 
+/// Call before a file is opened or made. libhdf5 1.10 takes about 8 MB for one and does not look whether it got them:
+/// std::bad_alloc where there is no room.
+void require_memory_for_file();
+
 /// A handle that libhdf5 refused; writers turn the reason into an error of their own kind.
 struct Hdf5Failure : DataError {
   Hdf5Failure(std::string_view what, const std::string& why)

@@ -41,12 +41,17 @@ hid_t type_in_file(ElementType type) {
   return type == ElementType::kU8 ? H5T_STD_U8LE : type == ElementType::kU16 ? H5T_STD_U16LE : H5T_IEEE_F32LE;
 }
 
-bool write_numbers(hid_t file, const std::string& dataset, hsize_t count, hid_t in_file, hid_t in_memory,
+// At once: closing a handle makes libhdf5 forget the reason.
+void must(bool done) {
+  if (!done) throw Hdf5Failure("", hdf5_reason());
+}
+
+void write_numbers(hid_t file, const std::string& dataset, hsize_t count, hid_t in_file, hid_t in_memory,
                    const void* values) {
   const H5Space space(H5Screate_simple(1, &count, nullptr), dataset);
   const H5Dataset out(
       H5Dcreate2(file, dataset.c_str(), in_file, space, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT), dataset);
-  return H5Dwrite(out, in_memory, H5S_ALL, H5S_ALL, H5P_DEFAULT, values) >= 0;
+  must(H5Dwrite(out, in_memory, H5S_ALL, H5S_ALL, H5P_DEFAULT, values) >= 0);
 }
 }  // namespace
 
@@ -61,21 +66,20 @@ struct Hdf5Writer::Handles {
 
 Hdf5Writer::Hdf5Writer(const std::string& path, bool overwrite)
     : file_(path, overwrite), handles_(std::make_unique<Handles>()) {
+  require_memory_for_file();
   guarded("its header", [&] {
     handles_->file = H5File(H5Fcreate(file_.path().c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT), path);
-    return true;
   });
 }
 
 Hdf5Writer::~Hdf5Writer() = default;
 
 // Runs what calls libhdf5. After a failure nothing is closed any more: the file is lost, and closing would write.
-void Hdf5Writer::guarded(const std::string& what, const std::function<bool()>& write) {
+void Hdf5Writer::guarded(const std::string& what, const std::function<void()>& write) {
   const Hdf5Lock lock;
   std::string reason;
   try {
-    if (write()) return;
-    reason = hdf5_reason();
+    return write();
   } catch (const Hdf5Failure& failure) {
     reason = failure.reason;
   }
@@ -101,7 +105,6 @@ void Hdf5Writer::create_images(const std::string& dataset, const ImageShape& sha
     handles_->images = H5Dataset(H5Dcreate2(handles_->file, dataset.c_str(), type_in_file(shape.type), space,
                                             H5P_DEFAULT, properties, H5P_DEFAULT),
                                  dataset);
-    return true;
   });
   handles_->shape = shape;
   handles_->capacity = num_rows;
@@ -119,10 +122,8 @@ void Hdf5Writer::append_images(const std::byte* bytes, std::int64_t count) {
     size[0] = static_cast<hsize_t>(count);
     const H5Space memory_space(H5Screate_simple(static_cast<int>(size.size()), size.data(), nullptr),
                                file_.target());
-    return H5Sselect_hyperslab(file_space, H5S_SELECT_SET, start.data(), nullptr, size.data(), nullptr) >=
-               0 &&
-           H5Dwrite(h.images, type_in_memory(h.shape.type), memory_space, file_space, H5P_DEFAULT, bytes) >=
-               0;
+    must(H5Sselect_hyperslab(file_space, H5S_SELECT_SET, start.data(), nullptr, size.data(), nullptr) >= 0 &&
+         H5Dwrite(h.images, type_in_memory(h.shape.type), memory_space, file_space, H5P_DEFAULT, bytes) >= 0);
   });
   h.appended += count;
   for (std::int64_t row = 0; row < count; ++row)
@@ -138,14 +139,13 @@ void Hdf5Writer::texts(const std::string& dataset, const std::vector<std::string
     const H5Dataset out(
         H5Dcreate2(handles_->file, dataset.c_str(), type, space, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT),
         dataset);
-    return H5Dwrite(out, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, packed(values, length).data()) >= 0;
+    must(H5Dwrite(out, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, packed(values, length).data()) >= 0);
   });
 }
 
 void Hdf5Writer::integers(const std::string& dataset, const std::vector<std::int64_t>& values) {
   guarded(dataset, [&] {
-    return write_numbers(handles_->file, dataset, values.size(), H5T_STD_I64LE, H5T_NATIVE_INT64,
-                         values.data());
+    write_numbers(handles_->file, dataset, values.size(), H5T_STD_I64LE, H5T_NATIVE_INT64, values.data());
   });
 }
 
@@ -161,7 +161,7 @@ void Hdf5Writer::write_text_attribute(const std::string& object, const std::stri
                           name);
     std::vector<const char*> pointers;
     for (const auto& text : texts) pointers.push_back(text.c_str());
-    return H5Awrite(out, type, pointers.data()) >= 0;
+    must(H5Awrite(out, type, pointers.data()) >= 0);
   });
 }
 
@@ -180,26 +180,28 @@ void Hdf5Writer::attribute(const std::string& object, const std::string& name, s
     const H5Attribute out(H5Acreate_by_name(handles_->file, object.c_str(), name.c_str(), H5T_STD_I64LE,
                                             space, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT),
                           name);
-    return H5Awrite(out, H5T_NATIVE_INT64, &number) >= 0;
+    must(H5Awrite(out, H5T_NATIVE_INT64, &number) >= 0);
   });
 }
 
 void Hdf5Writer::commit() {
   Handles& h = *handles_;
   guarded("the number of images", [&] {
-    if (h.capacity == h.appended) return true;
+    if (h.capacity == h.appended) return;
     const H5Space space(H5Dget_space(h.images), file_.target());
     std::vector<hsize_t> size(static_cast<std::size_t>(H5Sget_simple_extent_ndims(space)));
     H5Sget_simple_extent_dims(space, size.data(), nullptr);
     size[0] = static_cast<hsize_t>(h.appended);
-    return H5Dset_extent(h.images, size.data()) >= 0;
+    must(H5Dset_extent(h.images, size.data()) >= 0);
   });
   guarded(kHashes, [&] {
-    return !h.hashed ||
-           write_numbers(h.file, kHashes, h.hashes.size(), H5T_STD_U64LE, H5T_NATIVE_UINT64, h.hashes.data());
+    if (h.hashed)
+      write_numbers(h.file, kHashes, h.hashes.size(), H5T_STD_U64LE, H5T_NATIVE_UINT64, h.hashes.data());
   });
-  guarded("its last bytes",
-          [&] { return H5Fflush(h.file, H5F_SCOPE_GLOBAL) >= 0 && h.images.close() && h.file.close(); });
+  guarded("its last bytes", [&] {
+    must(H5Fflush(h.file, H5F_SCOPE_GLOBAL) >= 0);
+    must(h.images.close() && h.file.close());
+  });
   file_.commit();
 }
 

@@ -47,7 +47,7 @@ class Hdf5Writer {
   struct Handles;
   void write_text_attribute(const std::string& object, const std::string& name,
                             const std::vector<std::string>& texts, bool list);
-  void guarded(const std::string& what, const std::function<bool()>& write);
+  void guarded(const std::string& what, const std::function<void()>& write);
   TemporaryFile file_;
   std::unique_ptr<Handles> handles_;
 };

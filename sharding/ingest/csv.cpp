@@ -73,7 +73,8 @@ void require_text(const std::string& path, const std::string& text) {
     if (!is_utf8(std::string_view(text).substr(at, end - at))) break;
     at = end + 1;
   }
-  throw DataError(cat(path, ":", line, ": no UTF-8 text; save the table as CSV in UTF-8 (iconv -f latin1 -t utf-8)"));
+  throw DataError(
+      cat(path, ":", line, ": no UTF-8 text; save the table as CSV in UTF-8 (iconv -f latin1 -t utf-8)"));
 }
 }  // namespace
 
@@ -84,10 +85,12 @@ std::size_t CsvTable::column(const std::string& name, const std::string& option)
   if (at != header.end()) return static_cast<std::size_t>(at - header.begin());
   const std::string near = nearest(name, header);
   constexpr std::size_t kNamed = 20;
-  std::vector<std::string> named(header.begin(), header.begin() + static_cast<std::ptrdiff_t>(std::min(kNamed, header.size())));
+  std::vector<std::string> named(
+      header.begin(), header.begin() + static_cast<std::ptrdiff_t>(std::min(kNamed, header.size())));
   if (named.size() < header.size()) named.push_back(cat("... ", header.size(), " columns"));
   throw DataError(cat(path, ": no column \"", name, "\" (", option, ")",
-                      near.empty() ? "" : cat("; did you mean \"", near, "\"?"), " It has: ", printable(join(named))));
+                      near.empty() ? "" : cat("; did you mean \"", near, "\"?"),
+                      " It has: ", printable(join(named))));
 }
 
 CsvTable read_csv(const std::string& path) {

@@ -36,7 +36,8 @@ void check(const IngestImagesOptions& o) {
   if (o.label_from_folder && !o.label_column.empty())
     throw ConfigError("ingest images: --label-from-folder and --label-column exclude each other");
   const bool whole = o.window.low == 0 && o.window.high == 0;
-  if (!whole && !(std::isfinite(o.window.low) && std::isfinite(o.window.high) && o.window.low < o.window.high))
+  if (!whole &&
+      !(std::isfinite(o.window.low) && std::isfinite(o.window.high) && o.window.low < o.window.high))
     throw ConfigError(
         cat("ingest images: --window: want LOW below HIGH, got ", o.window.low, " and ", o.window.high));
 }
@@ -52,14 +53,16 @@ std::int64_t error_budget(const std::optional<std::string>& text, std::int64_t r
   double percent = -1;
   std::int64_t files = -1;
   if (text->ends_with('%')) {
-    if (read_whole(std::string_view(*text).substr(0, text->size() - 1), percent) && percent >= 0 && percent <= 100)
+    if (read_whole(std::string_view(*text).substr(0, text->size() - 1), percent) && percent >= 0 &&
+        percent <= 100)
       return static_cast<std::int64_t>(percent * static_cast<double>(rows) / 100);
   } else if (read_whole(*text, files) && files >= 0) {
     return files;
   }
-  throw ConfigError(cat("ingest images: --limit-errors: want a whole number of files, or a percentage from 0% to 100%, "
-                        "got \"",
-                        *text, "\""));
+  throw ConfigError(
+      cat("ingest images: --limit-errors: want a whole number of files, or a percentage from 0% to 100%, "
+          "got \"",
+          *text, "\""));
 }
 
 // Whether two names lead to one file that is there.
@@ -69,13 +72,16 @@ bool same_file(const std::string& a, const std::string& b) {
 }
 
 // Sources are never changed, whatever --overwrite says.
-void require_no_source(const std::string& out, const IngestImagesOptions& o, const std::vector<ImageRow>& rows) {
+void require_no_source(const std::string& out, const IngestImagesOptions& o,
+                       const std::vector<ImageRow>& rows) {
   std::error_code none;
   if (!std::filesystem::exists(out, none)) return;
   bool is_source = same_file(out, o.csv) || same_file(out, o.tar);
   if (!o.folder.empty())
-    for (const auto& row : rows) is_source = is_source || same_file(out, (std::filesystem::path(o.folder) / row.file));
-  if (is_source) throw ConfigError(cat("ingest images: --out: ", out, " is what the command reads; name another file"));
+    for (const auto& row : rows)
+      is_source = is_source || same_file(out, (std::filesystem::path(o.folder) / row.file));
+  if (is_source)
+    throw ConfigError(cat("ingest images: --out: ", out, " is what the command reads; name another file"));
 }
 
 /// One file, decoded and resized, or why not.

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <exception>
 #include <mutex>
+#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -27,7 +28,11 @@ void parallel_for(std::int64_t count, const Body& body) {
   const auto num_threads = std::min<std::int64_t>(count, std::max(1U, std::thread::hardware_concurrency()));
   {
     std::vector<std::jthread> threads;
-    for (std::int64_t t = 1; t < num_threads; ++t) threads.emplace_back(work);
+    try {
+      for (std::int64_t t = 1; t < num_threads; ++t) threads.emplace_back(work);
+    } catch (const std::system_error&) {
+      // No further thread is to be had: those that are there do it all.
+    }
     work();
   }
   if (failure) std::rethrow_exception(failure);

@@ -1,7 +1,10 @@
 #include <gmock/gmock.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <filesystem>
+#include <limits>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <set>
@@ -38,6 +41,15 @@ class IngestImages : public ::testing::Test {
   }
   std::string error(const std::string& csv) {
     return data_error_of([&] { ingest(csv); });
+  }
+  /// The message of the CheckpointError of an otherwise good ingestion; "" if there is none.
+  std::string output_error() {
+    try {
+      ingest("file,patient,label\nrgb.png,p1,a\n");
+    } catch (const CheckpointError& error) {
+      return error.what();
+    }
+    return "";
   }
   Corpus corpus() const { return Corpus::open(data_of(options_.out)); }
   bool nothing_written() const {
@@ -110,7 +122,7 @@ TEST_F(IngestImages, AboveTheErrorBudgetNothingIsWritten) {
 TEST_F(IngestImages, AnExistingFileIsNotReplacedUnasked) {
   const std::string csv = "file,patient,label\nrgb.png,p1,a\n";
   write_file(options_.out, "precious");
-  EXPECT_THROW(ingest(csv), ConfigError);
+  EXPECT_THROW(ingest(csv), CheckpointError);
   EXPECT_EQ(read_file(options_.out), "precious");
   options_.overwrite = true;
   EXPECT_EQ(ingest(csv).kept, 1);
@@ -156,7 +168,87 @@ TEST_F(IngestImages, MissingLabelColumnIsNamed) {
 
 TEST_F(IngestImages, AFolderThatDoesNotExistIsNamed) {
   options_.out = folder_ / "none/out.h5";
-  EXPECT_THAT(error("file,patient,label\nrgb.png,p1,a\n"), HasSubstr("no folder"));
+  EXPECT_THAT(output_error(), HasSubstr("no folder"));
+}
+
+TEST_F(IngestImages, OnlyARegularFileIsReplaced) {
+  options_.overwrite = true;
+  std::filesystem::create_symlink("nowhere", options_.out);
+  EXPECT_THAT(output_error(), HasSubstr("a symbolic link"));
+  std::filesystem::remove(options_.out);
+  ASSERT_EQ(::mkfifo(options_.out.c_str(), 0600), 0);
+  EXPECT_THAT(output_error(), HasSubstr("no regular file"));
+  std::filesystem::remove(options_.out);
+  std::filesystem::create_directory(options_.out);
+  EXPECT_THAT(output_error(), HasSubstr("a folder"));
+  std::filesystem::remove(options_.out);
+  EXPECT_EQ(output_error(), "");
+}
+
+TEST_F(IngestImages, ASourceIsNeverTheOutput) {
+  options_.folder = folder_ / "pictures";
+  std::filesystem::create_directory(options_.folder);
+  std::filesystem::copy_file(kPictures + "/rgb.png", options_.folder + "/rgb.png");
+  options_.overwrite = true;
+  const std::string csv = "file,patient,label\nrgb.png,p1,a\n",
+                    picture = read_file(options_.folder + "/rgb.png");
+  for (const std::string& out : {options_.folder + "/rgb.png", options_.csv, folder_ / "./t.csv"}) {
+    options_.out = out;
+    EXPECT_THROW(ingest(csv), ConfigError) << out;
+  }
+  EXPECT_EQ(read_file(options_.csv), csv);
+  EXPECT_EQ(read_file(options_.folder + "/rgb.png"), picture);
+}
+
+// The verdicts' name is taken: found out before the images get their name.
+TEST_F(IngestImages, WithoutVerdictsThereAreNoImages) {
+  std::filesystem::create_directory(options_.out + ".verdicts.jsonl");
+  EXPECT_THAT(output_error(), AllOf(HasSubstr("out.h5.verdicts.jsonl"), HasSubstr("a folder")));
+  EXPECT_TRUE(nothing_written());
+}
+
+TEST_F(IngestImages, WhatAKilledProcessLeftIsSwept) {
+  const pid_t gone = ::fork();
+  if (gone == 0) ::_exit(0);
+  ASSERT_GT(gone, 0);
+  ASSERT_EQ(::waitpid(gone, nullptr, 0), gone);
+  char host[65] = {};
+  ::gethostname(host, sizeof host - 1);
+  const std::string head = options_.out + ".tmp-", dead = head + host + "-" + std::to_string(gone),
+                    alive = head + host + "-1", far = head + "elsewhere.-" + std::to_string(gone);
+  for (const auto& name : {dead, alive, far}) write_file(name, "half");
+  EXPECT_EQ(output_error(), "");
+  EXPECT_FALSE(std::filesystem::exists(dead));
+  EXPECT_TRUE(std::filesystem::exists(alive));
+  EXPECT_TRUE(std::filesystem::exists(far)) << "nobody here can know";
+}
+
+TEST_F(IngestImages, LimitsAndWindowsThatMeanNothing) {
+  const std::string csv = "file,patient,label\nrgb.png,p1,a\n";
+  for (const char* limit :
+       {"", "nan", "nan%", "inf", "1e99", "5.5", "-1", "-1%", "101%", "%", "5 %", "0x5"}) {
+    options_.limit_errors = limit;
+    EXPECT_THROW(ingest(csv), ConfigError) << limit;
+  }
+  options_.limit_errors = "2.5%";
+  const double nan = std::numeric_limits<double>::quiet_NaN(), inf = std::numeric_limits<double>::infinity();
+  for (const auto& [low, high] :
+       std::vector<std::pair<double, double>>{{nan, 1}, {0, nan}, {0, inf}, {5, 5}, {6, 5}}) {
+    options_.window = {low, high};
+    EXPECT_THROW(ingest(csv), ConfigError) << low << ' ' << high;
+  }
+  options_.window = {0, 255};
+  EXPECT_EQ(ingest(csv).kept, 1);
+}
+
+TEST_F(IngestImages, TablesThatAreNoTables) {
+  EXPECT_THAT(error("file,patient,label,file\nrgb.png,p1,a,grey.png\n"),
+              HasSubstr("has two columns \"file\""));
+  EXPECT_THAT(error("file,patient,label\nrgb.png,p1,a\nrgb.bmp,M\xfcller,a\n"),
+              AllOf(HasSubstr("t.csv:3:"), HasSubstr("no UTF-8 text")));
+  EXPECT_THAT(error(std::string("PK\3\4\0\0,\n", 8)), HasSubstr("zero byte at byte 4"));
+  EXPECT_THAT(error("\x1b[31mx,y\n1,2\n"),
+              AllOf(HasSubstr("\\x1b[31mx, y"), ::testing::Not(HasSubstr("\x1b"))));
 }
 
 TEST_F(IngestImages, ClassesAndSplitsOfFolders) {

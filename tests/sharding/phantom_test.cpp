@@ -169,7 +169,7 @@ TEST(Phantom, WritesACorpus) {
   std::vector<std::uint8_t> image(24 * 24);
   corpus.read(299, reinterpret_cast<std::byte*>(image.data()));
   EXPECT_EQ(image, sharding::render_phantom(rows[299], 24, 1));
-  EXPECT_THROW(write_phantom(o), ConfigError);  // exists
+  EXPECT_THROW(write_phantom(o), CheckpointError);  // exists
   o.overwrite = true;
   EXPECT_EQ(write_phantom(o), digest);
   o.site = "a";
