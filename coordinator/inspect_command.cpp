@@ -173,8 +173,18 @@ int inspect_command(const std::vector<std::string>& args) {
   bool json = false;
   app.add_option("FILE", files, "HDF5 files or globs")->required();
   app.add_flag("--json", json, "for machines");
-  if (!parse_flags(app, args,
-                   "\nExit code 0: a run could read them; 65: it could not, and the last line says why.\n"))
+  if (!parse_flags(
+          app, args,
+          "\nExit code 0: a run with the keys of the last line could read them; 65: it could not, and the "
+          "last line says why.\n"
+          "\nA contact sheet of what training would see of them, instead:\n"
+          "  --views PNG          originals and the views that training would make of them\n"
+          "  --preset NAME        views for a kind of image: simclr, xray, dermatology, histology, fundus\n"
+          "  --config CONFIG      the run whose views to draw; FILEs are then optional\n"
+          "  --rows N             images, spread evenly over the corpus\n"
+          "  --columns N          the original and its views\n"
+          "  --overwrite          replace PNG\n"
+          "  section.key=value    sets a knob of the configuration\n"))
     return 0;
   const Inspection inspection = sharding::inspect_files(files);
   if (json)

@@ -71,8 +71,9 @@ void read_labels(const Hdf5File& file, const std::string& wanted, const ImageRea
   std::set<std::string> different;
   for (const auto& class_name : names)
     if (!different.insert(class_name).second)
-      throw DataError(cat(file.path(), ":", *dataset, ": class_names has \"", class_name,
-                          "\" twice; two classes of one name would be one. Rename one, or give both one number"));
+      throw DataError(
+          cat(file.path(), ":", *dataset, ": class_names has \"", class_name,
+              "\" twice; two classes of one name would be one. Rename one, or give both one number"));
   labels.class_names = names;
   labels.names_from = cat(file.path(), ":", *dataset);
   if (is_text) {

@@ -35,6 +35,7 @@ H5File open_file(const std::string& path) {
                         path.ends_with('/') ? "" : "/", "*.h5"));
   if (!std::filesystem::is_regular_file(status)) throw DataError(cat(path, ": is no regular file"));
   const Hdf5Lock lock;
+  require_memory_for_file();
   const htri_t is_hdf5 = H5Fis_hdf5(path.c_str());
   if (is_hdf5 < 0) throw DataError(cat("cannot open ", path, ": ", hdf5_reason()));
   if (is_hdf5 == 0) throw DataError(cat(path, ": not an HDF5 file (no HDF5 signature)"));

@@ -8,10 +8,12 @@
 
 #include "configs/cat.hpp"
 #include "configs/error.hpp"
+#include "configs/section.hpp"
 #include "sharding/corpus.hpp"
 #include "sharding/corpus_tables.hpp"
 #include "sharding/file_list.hpp"
 #include "sharding/row_checks.hpp"
+#include "sharding/value_window.hpp"
 
 namespace entrain::sharding {
 namespace {
@@ -47,6 +49,19 @@ const DatasetInfo* find_images(const std::vector<DatasetInfo>& datasets) {
   return best;
 }
 
+// What is wrong with /images, which runs read unless told otherwise; else that there is nothing like it.
+std::string why_no_images(const std::string& path) {
+  try {
+    const Hdf5File file(path);
+    if (file.has("/images")) as_images(file.info("/images"), "auto", cat(path, ":/images"));
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return cat(
+      path,
+      ": no dataset can be read as images (N x H x W, or with 1 or 3 channels; uint8, uint16, float32)");
+}
+
 bool is_column(const DatasetInfo& d, std::int64_t rows) {
   const bool type =
       d.kind == StoredKind::kText || d.kind == StoredKind::kUnsigned || d.kind == StoredKind::kSigned;
@@ -62,14 +77,18 @@ void find_columns(Inspection& i, std::int64_t rows_of_first) {
           i.columns[column] = name;
 }
 
+// As the corpus reads them: a negative label is none.
 std::vector<std::string> texts_of(const Hdf5File& file, const std::string& dataset, bool is_label) {
   std::vector<std::string> texts;
-  file.each_text(dataset, [&](std::int64_t, std::string_view text) { texts.emplace_back(text); });
-  const auto names = is_label ? file.text_attribute(dataset, "class_names") : std::vector<std::string>{};
-  if (names.empty() || file.info(dataset).kind == StoredKind::kText) return texts;
-  for (auto& text : texts)
-    if (const auto n = std::stoll(text); n >= 0 && n < static_cast<std::int64_t>(names.size()))
-      text = names[static_cast<std::size_t>(n)];
+  if (!is_label || file.info(dataset).kind == StoredKind::kText) {
+    file.each_text(dataset, [&](std::int64_t, std::string_view text) { texts.emplace_back(text); });
+    return texts;
+  }
+  const auto names = file.text_attribute(dataset, "class_names");
+  for (const std::int64_t n : file.integers(dataset))
+    texts.push_back(n < 0                                         ? ""
+                    : n < static_cast<std::int64_t>(names.size()) ? names[static_cast<std::size_t>(n)]
+                                                                  : std::to_string(n));
   return texts;
 }
 
@@ -82,7 +101,8 @@ void read_columns(Inspection& i) {
     const auto rows = static_cast<std::size_t>(file.info(i.image).dims[0]);
     std::map<std::string, std::vector<std::string>> texts;
     for (const auto& [column, dataset] : i.columns) {
-      if (file.has(dataset)) texts[column] = texts_of(file, dataset, column == "label");
+      if (file.has(dataset) && is_column(file.info(dataset), static_cast<std::int64_t>(rows)))
+        texts[column] = texts_of(file, dataset, column == "label");
       texts[column].resize(rows);
     }
     const auto get = [&](const char* column, std::size_t row) {
@@ -134,7 +154,7 @@ void look_at(const std::vector<std::byte>& pixels, Inspection& i, double& sum, s
     sum += v;
     ++count;
   }
-  i.grey_as_rgb += grey;
+  i.grey_as_rgb += grey ? 1 : 0;
 }
 
 void sample_images(Inspection& i) {
@@ -154,8 +174,8 @@ void sample_images(Inspection& i) {
       continue;
     }
     const RowState state = check_pixels(pixels.data(), i.shape);
-    i.not_a_number += state == RowState::kNotANumber;
-    i.constant += state == RowState::kConstant;
+    i.not_a_number += state == RowState::kNotANumber ? 1 : 0;
+    i.constant += state == RowState::kConstant ? 1 : 0;
     look_at(pixels, i, sum, count);
   }
   i.mean = count > 0 ? sum / static_cast<double>(count) : 0;
@@ -179,6 +199,12 @@ void note_layout(const DatasetInfo& d, Inspection& i) {
     i.odd.push_back(cat(d.path, ": has a filter that needs a plug-in to read"));
 }
 
+// One that data.window_low and data.window_high can be.
+bool needs_window(const Inspection& i) {
+  return i.shape.type == ElementType::kF32 && (i.low < 0 || i.high > 255) && i.low >= -kWidestWindow &&
+         i.high <= kWidestWindow;
+}
+
 void note_pixels(Inspection& i) {
   const auto of_sample = [&](std::int64_t n, const char* what) {
     if (n > 0) i.odd.push_back(cat(n, " of ", i.sampled, " sampled images ", what));
@@ -192,9 +218,10 @@ void note_pixels(Inspection& i) {
         "the room");
   if (i.shape.type == ElementType::kU16 && i.high < 32768)
     i.odd.push_back(cat("16-bit values only reach ", i.high, ": set data.window_low and data.window_high"));
-  if (i.shape.type == ElementType::kF32 && (i.low < 0 || i.high > 255))
+  if (needs_window(i))
     i.odd.push_back(
-        cat("float values from ", i.low, " to ", i.high, ": set data.window_low and data.window_high"));
+        cat("float values from ", i.low, " to ", i.high,
+            ": data.window_low and data.window_high say which become black and white; those below take all"));
 }
 
 void note_tables(Inspection& i) {
@@ -225,8 +252,22 @@ void try_keys(Inspection& i) {
     *field = at->second;
     i.keys.push_back(cat("data.", column, "=", at->second));
   }
+  if (i.unreadable + i.not_a_number > 0) {
+    data.on_corrupt = "skip";
+    i.keys.emplace_back("data.on_corrupt=skip");
+  }
+  if (needs_window(i)) {
+    data.window_low = i.low;
+    data.window_high = i.high;
+    i.keys.push_back(cat("data.window_low=", number_text(i.low)));
+    i.keys.push_back(cat("data.window_high=", number_text(i.high)));
+  }
+  // Skipping reads every image. Of a large corpus the sample has to do.
+  constexpr std::int64_t kReadWhole = std::int64_t{4} << 30;
+  const bool large = i.rows * static_cast<std::int64_t>(i.shape.bytes()) > kReadWhole;
+  if (data.on_corrupt == "skip" && large && i.unreadable + i.not_a_number + i.constant < i.sampled) return;
   try {
-    Corpus::open(data);
+    value_window(data, Corpus::open(data));
   } catch (const Error& error) {
     i.refusal = error.what();
   }
@@ -240,13 +281,17 @@ Inspection inspect_files(const std::vector<std::string>& patterns) {
     auto& f = i.files.emplace_back();
     f.path = path;
     f.bytes = static_cast<std::int64_t>(std::filesystem::file_size(path));
-    for (const auto& name : file.datasets()) f.datasets.push_back(file.info(name));
+    for (const auto& name : file.datasets()) {
+      try {
+        f.datasets.push_back(file.info(name));
+      } catch (const DataError& error) {  // a damaged one need not be one that a run reads
+        i.odd.emplace_back(error.what());
+      }
+    }
   }
   const DatasetInfo* images = find_images(i.files.front().datasets);
   if (!images) {
-    i.refusal = cat(
-        i.files.front().path,
-        ": no dataset can be read as images (N x H x W, or with 1 or 3 channels; uint8, uint16, float32)");
+    i.refusal = why_no_images(i.files.front().path);
     return i;
   }
   i.image = images->path;

@@ -42,6 +42,25 @@ INSTANTIATE_TEST_SUITE_P(All, TextKinds,
                          ::testing::Values(TestFile::TextKind::kVariable, TestFile::TextKind::kNulTerminated,
                                            TestFile::TextKind::kNulPadded, TestFile::TextKind::kSpacePadded));
 
+// Their characters lie in many heaps of different sizes, which are read here and not by libhdf5.
+TEST(CorpusTables, TextsOfVariableLengthOfAnyLength) {
+  const TemporaryFolder folder;
+  std::vector<std::string> texts;
+  for (std::size_t i = 0; i < 3000; ++i)
+    texts.push_back(i % 7 == 0 ? "" : std::to_string(i) + std::string(i % 11 == 0 ? 9 * i : i % 40, 'a'));
+  {
+    TestFile f(folder / "f.h5");
+    write_plain_images(f, 3000, 2);
+    f.texts("/group", texts);
+    f.integers("/label", std::vector<std::int64_t>(3000, 1));
+    f.text_list_attribute("/label", "class_names", {"", std::string(5000, 'b')});
+  }
+  const Corpus c = Corpus::open(data_of(folder / "f.h5"));
+  ASSERT_EQ(c.size(), 3000);
+  for (std::int64_t i = 0; i < c.size(); ++i) ASSERT_EQ(c.group(i), texts[static_cast<std::size_t>(i)]) << i;
+  EXPECT_EQ(c.class_names()[1], std::string(5000, 'b'));
+}
+
 TEST(CorpusTables, GroupHashIsXxh3OfTheText) {
   const TemporaryFolder folder;
   write_whole(folder / "f.h5");

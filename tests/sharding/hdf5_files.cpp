@@ -86,6 +86,24 @@ void TestFile::group(const std::string& name) {
   H5Gclose(good(H5Gcreate2(file_, name.c_str(), H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT)));
 }
 
+void TestFile::unwritten(const std::string& name, const std::vector<hsize_t>& dims, hid_t type) {
+  const hid_t properties = good(H5Pcreate(H5P_DATASET_CREATE));
+  auto chunk = dims;
+  chunk[0] = 1;
+  for (hsize_t& side : chunk) side = std::min<hsize_t>(side, 1000);
+  good(H5Pset_chunk(properties, static_cast<int>(chunk.size()), chunk.data()));
+  const hid_t space = good(H5Screate_simple(static_cast<int>(dims.size()), dims.data(), nullptr));
+  H5Dclose(good(H5Dcreate2(file_, name.c_str(), type, space, H5P_DEFAULT, properties, H5P_DEFAULT)));
+  H5Sclose(space);
+  H5Pclose(properties);
+}
+
+void TestFile::external_link(const std::string& name, const std::string& other_file,
+                             const std::string& other_name) {
+  good(H5Lcreate_external(other_file.c_str(), other_name.c_str(), file_, name.c_str(), H5P_DEFAULT,
+                          H5P_DEFAULT));
+}
+
 void write_plain_images(TestFile& file, std::int64_t rows, std::int64_t side, const std::string& name) {
   std::vector<std::uint8_t> values;
   for (std::int64_t r = 0; r < rows; ++r)

@@ -42,11 +42,15 @@ class TestFile {
                            const std::vector<std::string>& values);
   void ragged(const std::string& name, hsize_t rows);
   void group(const std::string& name);
+  /// Declared, in chunks of one row, and never written: room on disk for none of it.
+  void unwritten(const std::string& name, const std::vector<hsize_t>& dims, hid_t type);
+  void external_link(const std::string& name, const std::string& other_file, const std::string& other_name);
 
  private:
   static hid_t memory_type(std::uint8_t) { return H5T_NATIVE_UINT8; }
   static hid_t memory_type(std::uint16_t) { return H5T_NATIVE_UINT16; }
   static hid_t memory_type(float) { return H5T_NATIVE_FLOAT; }
+  static hid_t memory_type(std::uint64_t) { return H5T_NATIVE_UINT64; }
   static hid_t memory_type(std::int64_t) { return H5T_NATIVE_INT64; }
   void write(const std::string& name, const std::vector<hsize_t>& dims, hid_t file_type, hid_t type,
              const void* values, const Storage& storage);

@@ -4,6 +4,7 @@
 
 #include <cmath>
 
+#include "sharding/value_window.hpp"
 #include "tests/sharding/hdf5_files.hpp"
 #include "tests/support/temporary_folder.hpp"
 
@@ -98,6 +99,68 @@ TEST_F(Inspect, AFileWithoutImagesSaysSo) {
                 f.integers("/weights", {1, 2});
               }).refusal,
               HasSubstr("no dataset can be read as images"));
+}
+
+TEST_F(Inspect, FollowsLinksAsARunDoes) {
+  {
+    TestFile f(folder_ / "far.h5");
+    write_plain_images(f, 4);
+  }
+  const auto i = of([](TestFile& f) { f.external_link("/images", "far.h5", "/images"); });
+  EXPECT_EQ(i.refusal, "");
+  EXPECT_EQ(i.image, "/images");
+  EXPECT_EQ(i.rows, 4);
+  const auto gone = of([](TestFile& f) { f.external_link("/images", "gone.h5", "/images"); });
+  EXPECT_THAT(gone.refusal, HasSubstr("/images"));
+}
+
+TEST_F(Inspect, ANegativeLabelIsNoClass) {
+  const auto i = of([](TestFile& f) {
+    write_plain_images(f, 4);
+    f.integers("/label", {-1, 1, -1, 1});
+  });
+  EXPECT_THAT(i.class_names, ElementsAre("1"));
+  EXPECT_EQ((i.table.at({"", "", ""})), 2);
+}
+
+// Exit code 0 says that a run with these keys starts: tried with the very same keys.
+TEST_F(Inspect, TheKeysItNamesMakeFloatsReadable) {
+  const auto floats = [&](const std::function<void(std::vector<float>&)>& change) {
+    return of([&](TestFile& f) {
+      std::vector<float> values(64);
+      for (std::size_t k = 0; k < values.size(); ++k) values[k] = static_cast<float>(k) / 64;
+      change(values);
+      f.array("/images", {4, 4, 4}, values, H5T_IEEE_F32LE);
+    });
+  };
+  const auto plain = floats([](auto&) {});
+  EXPECT_THAT(plain.keys, IsEmpty());
+  EXPECT_EQ(plain.refusal, "");
+  const auto one_nan = floats([](auto& v) { v[20] = std::nanf(""); });
+  EXPECT_THAT(one_nan.keys, ElementsAre("data.on_corrupt=skip"));
+  EXPECT_EQ(one_nan.refusal, "");
+  const auto negative = floats([](auto& v) { v[3] = -0.5F; });
+  EXPECT_THAT(negative.keys, ElementsAre("data.window_low=-0.5", "data.window_high=0.984375"));
+  EXPECT_EQ(negative.refusal, "");
+  const auto all_nan = floats([](auto& v) { v.assign(v.size(), std::nanf("")); });
+  EXPECT_THAT(all_nan.refusal, HasSubstr("left no image"));
+  const auto huge = floats([](auto& v) { v[3] = 3e38F; });
+  EXPECT_THAT(huge.refusal, HasSubstr("beyond what a window takes"));
+}
+
+TEST_F(Inspect, NotANumberIsSaidAndHowToLeaveItOut) {
+  {
+    TestFile f(path_);
+    std::vector<float> values(64, 0.5F);
+    values[20] = std::nanf("");
+    values[40] = 2;
+    f.array("/images", {4, 4, 4}, values, H5T_IEEE_F32LE);
+  }
+  auto data = data_of(path_);
+  const std::string said = data_error_of([&] { sharding::value_window(data, sharding::Corpus::open(data)); });
+  EXPECT_THAT(said, HasSubstr("/images row 1: the image holds NaN"));
+  EXPECT_THAT(said, HasSubstr("data.on_corrupt=skip"));
+  EXPECT_THAT(said, ::testing::Not(HasSubstr("window")));
 }
 
 }  // namespace

@@ -1,18 +1,9 @@
 #pragma once
-#include "configs/run_config.hpp"
-#include "sharding/corpus.hpp"
+#include "sharding/value_window.hpp"
 
 namespace entrain::worker {
 
-/// Stored values that become 0 and 1.
-struct ValueWindow {
-  double low = 0, high = 0;
-};
-
-/// data.window_low and window_high where they are set; else the type's range: u8 0..255, u16 0..65535, and for
-/// floats 0..1, or 0..255 if larger values occur in up to 64 images spread evenly over the corpus. The same
-/// corpus gives the same answer. DataError, naming the value, for floats outside both ranges or not finite:
-/// those need a window chosen by somebody who knows what they mean.
-ValueWindow value_window(const DataSection& data, const sharding::Corpus& corpus);
+using sharding::value_window;
+using sharding::ValueWindow;
 
 }  // namespace entrain::worker
