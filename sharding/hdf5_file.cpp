@@ -188,13 +188,13 @@ std::vector<std::uint64_t> Hdf5File::unsigned_integers(const std::string& name) 
 std::vector<std::string> Hdf5File::text_attribute(const std::string& object, const std::string& name) const {
   const Hdf5Lock lock;
   const std::string where = cat(path(), ":", object, " attribute ", name);
-  if (H5Aexists_by_name(handles_->file, object.c_str(), name.c_str(), H5P_DEFAULT) <= 0) {
+  // Of the object itself, which may lie in another file: its text does too.
+  const H5Object owner(H5Oopen(handles_->file, object.c_str(), H5P_DEFAULT), where);
+  if (H5Aexists(owner, name.c_str()) <= 0) {
     hdf5_reason();
     return {};
   }
-  const H5Attribute attribute(
-      H5Aopen_by_name(handles_->file, object.c_str(), name.c_str(), H5P_DEFAULT, H5P_DEFAULT), where);
-  return read_text_attribute(attribute, where);
+  return read_text_attribute({H5Aopen(owner, name.c_str(), H5P_DEFAULT), where}, where);
 }
 
 struct Hdf5File::Rows::Handles {

@@ -105,11 +105,18 @@ TEST_F(Inspect, FollowsLinksAsARunDoes) {
   {
     TestFile f(folder_ / "far.h5");
     write_plain_images(f, 4);
+    f.texts("/group", {"p1", "p1", "p2", "p3"});
+    f.integers("/label", {0, 1, 1, 1});
+    f.text_list_attribute("/label", "class_names", {"fine", "sick"});
   }
-  const auto i = of([](TestFile& f) { f.external_link("/images", "far.h5", "/images"); });
+  const auto i = of([](TestFile& f) {
+    for (const char* name : {"/images", "/group", "/label"}) f.external_link(name, "far.h5", name);
+  });
   EXPECT_EQ(i.refusal, "");
   EXPECT_EQ(i.image, "/images");
   EXPECT_EQ(i.rows, 4);
+  EXPECT_EQ(i.groups, 3) << "text of variable length lies in the other file too";
+  EXPECT_THAT(i.class_names, ElementsAre("fine", "sick"));
   const auto gone = of([](TestFile& f) { f.external_link("/images", "gone.h5", "/images"); });
   EXPECT_THAT(gone.refusal, HasSubstr("/images"));
 }

@@ -64,7 +64,7 @@ TEST(ValueWindow, RefusesFloatsThatItCannotGuess) {
       window_high_of(data);
       FAIL() << white;
     } catch (const DataError& e) {
-      EXPECT_THAT(e.what(), HasSubstr("data.window_low"));
+      EXPECT_THAT(e.what(), HasSubstr(std::isnan(white) ? "data.on_corrupt=skip" : "data.window_low"));
       EXPECT_THAT(e.what(), HasSubstr("/images row 0"));
     }
   }
