@@ -123,7 +123,7 @@ DatasetInfo Hdf5File::info(const std::string& name) const {
   const H5Object object(H5Oopen(handles_->file, name.c_str(), H5P_DEFAULT), cat(path(), ":", name));
   if (H5Iget_type(object) != H5I_DATASET)
     throw DataError(cat(path(), ":", name, ": is a group, not a dataset"));
-  return describe(handles_->dataset(name), name);
+  return describe(handles_->dataset(name), name, path());
 }
 
 void Hdf5File::each_text(const std::string& name,

@@ -103,19 +103,27 @@ std::string_view fixed_text(const std::byte* start, std::size_t bytes, bool spac
 }
 }  // namespace
 
-DatasetInfo describe(const H5Dataset& dataset, const std::string& name) {
+DatasetInfo describe(const H5Dataset& dataset, const std::string& name, const std::string& path) {
   DatasetInfo info;
   info.path = name;
   const H5Space space(H5Dget_space(dataset), name);
+  std::vector<hsize_t> dims, largest;
   if (H5Sget_simple_extent_type(space) != H5S_NULL) {
-    std::vector<hsize_t> dims(static_cast<std::size_t>(std::max(0, H5Sget_simple_extent_ndims(space))));
-    H5Sget_simple_extent_dims(space, dims.data(), nullptr);
+    dims.resize(static_cast<std::size_t>(std::max(0, H5Sget_simple_extent_ndims(space))));
+    largest.resize(dims.size());
+    H5Sget_simple_extent_dims(space, dims.data(), largest.data());
     for (const hsize_t d : dims)
       info.dims.push_back(static_cast<std::int64_t>(
           std::min<hsize_t>(d, static_cast<hsize_t>(std::numeric_limits<std::int64_t>::max()))));
   }
   describe_type(H5Type(H5Dget_type(dataset), name), info);
   describe_layout(H5Properties(H5Dget_create_plist(dataset), name), info);
+  // libhdf5 writes no such file, and 1.10 reads beyond the chunk where it is told one.
+  for (std::size_t axis = 0; axis < info.chunk.size(); ++axis)
+    if (static_cast<hsize_t>(info.chunk[axis]) > std::max(dims[axis], largest[axis]))
+      throw DataError(cat(path, ":", name, ": a chunk is ", info.chunk[axis],
+                          " long where all of the dataset is ", dims[axis],
+                          "; the file is damaged, make or copy it again"));
   info.stored_bytes = static_cast<std::int64_t>(H5Dget_storage_size(dataset));
   return info;
 }

@@ -9,7 +9,8 @@
 // Private to sharding, like hdf5_library.hpp. Call all of it under an Hdf5Lock.
 namespace entrain::sharding {
 
-DatasetInfo describe(const H5Dataset& dataset, const std::string& name);
+/// DataError for what libhdf5 would not have written.
+DatasetInfo describe(const H5Dataset& dataset, const std::string& name, const std::string& path);
 
 /// DataError unless a dataset has one value per row: dims [N], [N, 1], [N, 1, 1], ...
 void require_one_per_row(const DatasetInfo& info, const std::string& where);

@@ -292,6 +292,7 @@ Inspection inspect_files(const std::vector<std::string>& patterns) {
   const DatasetInfo* images = find_images(i.files.front().datasets);
   if (!images) {
     i.refusal = why_no_images(i.files.front().path);
+    std::erase(i.odd, i.refusal);
     return i;
   }
   i.image = images->path;

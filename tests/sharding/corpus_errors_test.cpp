@@ -253,6 +253,20 @@ TEST_F(CorpusErrors, TextInADamagedHeapIsAnError) {
   EXPECT_THAT(spoilt(0, "XCOL"), AllOf(HasSubstr(at_heap), HasSubstr("there is no heap")));
 }
 
+// libhdf5 1.10 would take 255 lines out of a chunk that unpacks to 4.
+TEST_F(CorpusErrors, ChunksLargerThanTheDatasetAreDamage) {
+  TestFile::Storage storage{.chunk = {1, 16, 13}, .gzip = 6};
+  { TestFile(path_).array("/images", {4, 16, 13}, std::vector<std::uint8_t>(832, 7), H5T_STD_U8LE, storage); }
+  std::string bytes = read_file(path_);
+  const std::string chunk("\x01\0\0\0\x10\0\0\0\x0d\0\0\0\x01\0\0\0", 16);  // and the size of an element
+  const std::size_t at = bytes.find(chunk);
+  ASSERT_NE(at, std::string::npos);
+  bytes[at + 4] = '\xff';
+  write_file(path_, bytes);
+  EXPECT_THAT(open_error(),
+              AllOf(HasSubstr(path_ + ":/images: a chunk is 255 long"), HasSubstr("dataset is 16")));
+}
+
 // A gzip chunk whose bytes were overwritten: the file opens, the row does not read.
 void spoil_chunk_of_row_2(const std::string& path) {
   TestFile::Storage storage{.chunk = {1, 16, 16}, .gzip = 6};
