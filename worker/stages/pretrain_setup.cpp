@@ -136,6 +136,7 @@ PretrainSetup::PretrainSetup(Stage& stage)
       groups_(group_hashes(corpus)),
       config_values_(stage.resolved.values),
       plan_(plan_facts(stage, *this)) {
+  require_shared_run_folder(stage);
   if (stage.leads())
     for (const std::string& what : resumes.said) log(Level::kWarning, what);
   together(stage.comm, [&] {

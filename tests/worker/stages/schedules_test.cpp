@@ -38,7 +38,7 @@ Mishap draw_mishap(std::mt19937& random, int world) {
     mishap.step = 1 + below(24);
   } else {  // rank 0 writes all of so small a state
     mishap.rank = 0;
-    mishap.operation = below(80);
+    mishap.operation = below(50);
     constexpr Fault kFaults[] = {Fault::kPower, Fault::kPower, Fault::kFail, Fault::kDelay};
     mishap.fault = kFaults[below(4)];
   }
