@@ -68,10 +68,12 @@ void search(const std::string& dir, int depth, std::vector<Result>& results) {
   const std::string path = dir + "/metrics.json";
   if (fs::exists(path)) {
     const auto json = read_json(path);
-    if (json.contains("auc") && json.contains("auc_ci")) results.push_back(result_of(dir, json));
-    return;
+    if (json.contains("auc") && json.contains("auc_ci")) {
+      results.push_back(result_of(dir, json));
+      return;
+    }
   }
-  if (depth == 0) return;
+  if (depth == 0) return;  // else that of a fine-tuning: its evaluations may lie below
   std::vector<std::string> below;
   for (const auto& entry : fs::directory_iterator(dir))
     if (entry.is_directory()) below.push_back(entry.path());
@@ -88,7 +90,8 @@ std::vector<Result> read_results(const std::vector<std::string>& dirs) {
   for (std::size_t given = 0; given < dirs.size(); ++given) {
     const std::string dir = fs::path(dirs[given] + "/").lexically_normal().parent_path();
     if (!fs::is_directory(dir)) throw DataError(cat(dir, ": no such folder"));
-    if (fs::exists(dir + "/metrics.json")) {
+    const bool has_its_own = fs::exists(dir + "/metrics.json");
+    if (has_its_own && read_json(dir + "/metrics.json").contains("auc")) {
       results.push_back(result_of(dir, read_json(dir + "/metrics.json")));
       results.back().given = given;
       continue;
@@ -96,6 +99,7 @@ std::vector<Result> read_results(const std::vector<std::string>& dirs) {
     const std::size_t before = results.size();
     search(dir, 4, results);
     for (std::size_t i = before; i < results.size(); ++i) results[i].given = given;
+    if (results.size() == before && has_its_own) result_of(dir, read_json(dir + "/metrics.json"));  // says why not
     if (results.size() == before)
       throw DataError(cat(dir, ": no metrics.json of an evaluate run in it or below"));
   }

@@ -138,6 +138,21 @@ TEST_F(Report, UndefinedIsLeftOutByNameAndLeakageIsShouted) {
               ::testing::Contains(HasSubstr("The lowest share, 1 %, is 20 patients (40 images)")));
 }
 
+// runs/cxr-1pct holds the metrics.json of a fine-tuning, runs/cxr-1pct/test that of its evaluation.
+TEST_F(Report, EvaluationsBelowAFineTuningAreFound) {
+  fs::create_directories(runs_ / "tuned/test");
+  write_file(runs_ / "tuned/metrics.json", R"({"stage": "finetune"})");
+  write_file(runs_ / "tuned/test/metrics.json",
+             R"({"auc": 0.9, "auc_ci": [0.8, 0.95], "name": "kermany", "mode": "full", "init": "scratch", "n": 9})");
+  for (const std::string& named : {runs_ / "tuned", runs_.path()}) {
+    const auto results = evaluation::read_results({named});
+    ASSERT_EQ(results.size(), 1U) << named;
+    EXPECT_EQ(results[0].auc, 0.9);
+  }
+  fs::remove_all(runs_ / "tuned/test");
+  EXPECT_THROW(evaluation::read_results({runs_ / "tuned"}), DataError);
+}
+
 TEST_F(Report, BadMetricsAreNamed) {
   EXPECT_THAT(refusal(), HasSubstr("no metrics.json of an evaluate run in it or below"));
   auto& one = add("a", "full", "scratch", 0.1, 0, 0.9, 0.8, 0.95);
