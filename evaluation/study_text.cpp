@@ -61,7 +61,9 @@ std::string finding(const Comparison& c) {
   const auto at_chance = [](const Cell& cell) {
     return !((std::isnan(cell.low) ? cell.mean : cell.low) > 0.5);
   };
-  if (at_chance(c.pretrained) && at_chance(c.scratch)) return text + "; neither can be told from chance";
+  if (at_chance(c.pretrained) && at_chance(c.scratch))
+    return text +
+           cat("; both intervals include chance (0.5)", c.pairs < 3 ? ": more draws would narrow them" : "");
   if (c.difference <= 0) return text;
   if (!c.same_from_scratch) return text + "; from scratch no share here reaches it";
   return text + cat("; from scratch that takes ", percent(*c.same_from_scratch));

@@ -109,7 +109,7 @@ TEST_F(Report, SaysWhenPretrainingDoesNotHelp) {
   add_draws("pretrained", 0.01, {0.51, 0.50});
   add_draws("scratch", 0.01, {0.48, 0.47});
   EXPECT_THAT(evaluation::sentence(evaluation::compare(study().corpora.at(0)).at(0)),
-              HasSubstr("neither can be told from chance"));
+              HasSubstr("both intervals include chance (0.5): more draws would narrow them"));
 }
 
 TEST_F(Report, TerminalTableHasARowPerArmAndAColumnPerShare) {
@@ -142,8 +142,9 @@ TEST_F(Report, UndefinedIsLeftOutByNameAndLeakageIsShouted) {
 TEST_F(Report, EvaluationsBelowAFineTuningAreFound) {
   fs::create_directories(runs_ / "tuned/test");
   write_file(runs_ / "tuned/metrics.json", R"({"stage": "finetune"})");
-  write_file(runs_ / "tuned/test/metrics.json",
-             R"({"auc": 0.9, "auc_ci": [0.8, 0.95], "name": "kermany", "mode": "full", "init": "scratch", "n": 9})");
+  write_file(
+      runs_ / "tuned/test/metrics.json",
+      R"({"auc": 0.9, "auc_ci": [0.8, 0.95], "name": "kermany", "mode": "full", "init": "scratch", "n": 9})");
   for (const std::string& named : {runs_ / "tuned", runs_.path()}) {
     const auto results = evaluation::read_results({named});
     ASSERT_EQ(results.size(), 1U) << named;
