@@ -1,6 +1,5 @@
 #include "checkpoint/ledger.hpp"
 
-#include <ctime>
 #include <filesystem>
 #include <fstream>
 #include <stdexcept>
@@ -107,15 +106,6 @@ std::string ledger_path(const std::string& run_dir) { return run_dir + "/ledger.
 
 LedgerText read_ledger(const std::string& run_dir) { return read_lines(run_dir, true); }
 
-std::string utc_text(std::int64_t seconds_since_1970) {
-  const std::time_t time = seconds_since_1970;
-  std::tm utc{};
-  char text[32];
-  ::gmtime_r(&time, &utc);
-  std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &utc);
-  return text;
-}
-
 Ledger::Ledger(const std::string& run_dir, FileSystem& files) : run_dir_(run_dir), files_(files) {
   LedgerText text = read_lines(run_dir, false);
   records_ = std::move(text.records);
@@ -134,7 +124,7 @@ void Ledger::append(nlohmann::json record) {
     throw std::logic_error(cat("not a record of a ledger: ", record.dump()));
   const bool start = record["kind"] == "START";
   record["prev"] = head_;
-  record.emplace("time", utc_text(std::time(nullptr)));
+  record.emplace("time", utc_now());
   record.emplace("generation", start ? generation_ + 1 : generation_);
   const std::string line = line_of(record);
   try {

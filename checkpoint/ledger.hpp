@@ -19,18 +19,15 @@ std::string ledger_path(const std::string& run_dir);
 /// there: "prev" sees every change of another line, "sum" one of the last line.
 struct LedgerText {
   std::vector<nlohmann::json> records;  ///< without "sum"
-  std::vector<std::string> digests;  ///< SHA-256 of each line without its newline
-  std::uint64_t bytes = 0;           ///< of the whole records; what comes behind is torn
-  std::string torn;                  ///< "line 9 .."; empty: nothing is
+  std::vector<std::string> digests;     ///< SHA-256 of each line without its newline
+  std::uint64_t bytes = 0;              ///< of the whole records; what comes behind is torn
+  std::string torn;                     ///< "line 9 .."; empty: nothing is
   bool cut_short = false;  ///< the torn line has no newline: it may be what a crash left of an append
 };
 
 /// Reads and checks every line and changes nothing. No file is an empty ledger. CheckpointError names the first line
 /// that is not what was written or does not follow the one before.
 LedgerText read_ledger(const std::string& run_dir);
-
-/// "2026-03-02T10:04:11Z"
-std::string utc_text(std::int64_t seconds_since_1970);
 
 /// The sample ledger of a run, for the one process that holds its run.lock; one thread at a time.
 class Ledger {

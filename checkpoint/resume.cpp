@@ -1,7 +1,6 @@
 #include "checkpoint/resume.hpp"
 
-#include <set>
-
+#include "checkpoint/ledger_path.hpp"
 #include "checkpoint/manifest.hpp"
 #include "configs/cat.hpp"
 #include "configs/error.hpp"
@@ -25,18 +24,6 @@ int times_diverged(const Records& ledger, std::int64_t step) {
       ++times;
   }
   return times;
-}
-
-std::set<std::int64_t> counted_steps(const Records& ledger) {
-  std::set<std::int64_t> steps;
-  for (const auto& record : ledger) {
-    const auto kind = record.value("kind", std::string());
-    const auto step = record.value("step", std::int64_t{-1});
-    if (kind == "COMMIT") steps.insert(step);
-    if (kind == "BAD") steps.erase(step);
-    if (kind == "ATTEMPT") steps.erase(steps.upper_bound(step), steps.end());
-  }
-  return steps;
 }
 
 struct Passed {
@@ -66,7 +53,12 @@ std::vector<Passed> passed_over(const std::string& run_dir, const Records& ledge
 
 }  // namespace
 
-bool counts(const Records& ledger, std::int64_t step) { return counted_steps(ledger).count(step) != 0; }
+std::set<std::int64_t> counted_steps(const Records& ledger) {
+  std::set<std::int64_t> steps;
+  for (const Commit& commit : path_of(ledger).commits)
+    if (commit.counts) steps.insert(commit.step);
+  return steps;
+}
 
 std::string why_spoiled(const Records& ledger, std::int64_t step) {
   const int times = times_diverged(ledger, step);

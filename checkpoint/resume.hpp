@@ -1,6 +1,7 @@
 #pragma once
 #include <cstdint>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -25,8 +26,7 @@ ResumePoint resume_point(const std::string& run_dir, CheckpointStore& store, Led
 /// Why a run would not go on from a checkpoint that is whole; empty: it would.
 std::string why_spoiled(const std::vector<nlohmann::json>& ledger, std::int64_t step);
 
-/// Whether the ledger counts on the checkpoint of this step: committed, not bad since, not left behind by a resume
-/// from further back.
-bool counts(const std::vector<nlohmann::json>& ledger, std::int64_t step);
+/// The steps whose checkpoints the ledger counts on (ledger_path.hpp).
+std::set<std::int64_t> counted_steps(const std::vector<nlohmann::json>& ledger);
 
 }  // namespace entrain::checkpoint

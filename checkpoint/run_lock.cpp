@@ -6,7 +6,6 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <climits>
 #include <cstring>
 #include <ctime>
 #include <fstream>
@@ -18,15 +17,10 @@
 #include "configs/cat.hpp"
 #include "configs/error.hpp"
 #include "configs/log.hpp"
+#include "configs/process.hpp"
 
 namespace entrain::checkpoint {
 namespace {
-
-std::string host_name() {
-  char name[HOST_NAME_MAX + 1] = {};
-  ::gethostname(name, sizeof name - 1);
-  return name;
-}
 
 std::string read_all(const std::string& path) {
   std::ifstream in(path, std::ios::binary);

@@ -13,16 +13,16 @@ constexpr std::size_t kMinShardBytes = std::size_t{1} << 20;
 }
 
 std::string ShardVote::to_json() const {
-  return nlohmann::json{{"file", file},   {"bytes", bytes},   {"sha256", sha256},
-                        {"error", error}, {"blocks", blocks}, {"tensors", tensors}, {"span", span}}
+  return nlohmann::json{{"file", file},     {"bytes", bytes},     {"sha256", sha256}, {"error", error},
+                        {"blocks", blocks}, {"tensors", tensors}, {"span", span}}
       .dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
 ShardVote ShardVote::from_json(const std::string& text) {
   try {
     const auto json = nlohmann::json::parse(text);
-    return {json.at("file"),  json.at("bytes"),  json.at("sha256"),
-            json.at("error"), json.at("blocks"), json.at("tensors"), json.at("span")};
+    return {json.at("file"),   json.at("bytes"),   json.at("sha256"), json.at("error"),
+            json.at("blocks"), json.at("tensors"), json.at("span")};
   } catch (const nlohmann::json::exception& error) {
     throw CheckpointError(cat("a rank's vote cannot be read (", error.what(), "): ", text.substr(0, 200)));
   }

@@ -28,7 +28,6 @@ Verified verify_step(const std::string& run_dir, std::int64_t step, const Record
       const CheckpointReader opens(dir);
       if (auto why = why_spoiled(ledger, step); !why.empty()) result.problems.push_back(std::move(why));
     }
-    result.recorded = ledger.empty() || counts(ledger, step);
   } catch (const std::exception& error) {
     result.problems.push_back(error.what());
   }
@@ -48,8 +47,10 @@ Verification verify_run(const std::string& run_dir) {
   } catch (const CheckpointError& error) {
     result.ledger = error.what();
   }
+  const auto counted = counted_steps(ledger);
   for (const auto step : committed_steps(run_dir)) {
     result.checkpoints.push_back(verify_step(run_dir, step, ledger));
+    result.checkpoints.back().recorded = ledger.empty() || counted.count(step) != 0;
     if (result.pick < 0 && result.checkpoints.back().problems.empty()) result.pick = step;
   }
   for (const auto& name : names_in(folder)) {

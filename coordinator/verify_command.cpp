@@ -4,8 +4,8 @@
 #include <iostream>
 #include <nlohmann/json.hpp>
 
-#include "checkpoint/reader.hpp"
 #include "checkpoint/find.hpp"
+#include "checkpoint/reader.hpp"
 #include "checkpoint/verify.hpp"
 #include "configs/cat.hpp"
 #include "configs/error.hpp"
@@ -105,7 +105,8 @@ int verify_command(const std::vector<std::string>& args) {
   } else {
     print_lines(run, verification);
   }
-  return static_cast<int>(verification.newest_is_whole && verification.ledger.empty() ? ExitCode::kDone : ExitCode::kCheckpoint);
+  return static_cast<int>(
+      verification.newest_is_whole && verification.ledger.empty() ? ExitCode::kDone : ExitCode::kCheckpoint);
 }
 
 }  // namespace entrain::coordinator

@@ -99,7 +99,8 @@ std::vector<Result> read_results(const std::vector<std::string>& dirs) {
     const std::size_t before = results.size();
     search(dir, 4, results);
     for (std::size_t i = before; i < results.size(); ++i) results[i].given = given;
-    if (results.size() == before && has_its_own) result_of(dir, read_json(dir + "/metrics.json"));  // says why not
+    if (results.size() == before && has_its_own)
+      result_of(dir, read_json(dir + "/metrics.json"));  // says why not
     if (results.size() == before)
       throw DataError(cat(dir, ": no metrics.json of an evaluate run in it or below"));
   }

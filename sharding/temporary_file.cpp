@@ -13,6 +13,7 @@
 
 #include "configs/cat.hpp"
 #include "configs/error.hpp"
+#include "configs/process.hpp"
 
 namespace entrain::sharding {
 namespace fs = std::filesystem;
@@ -37,17 +38,11 @@ extern "C" void remove_and_die(int signal) {
   ::raise(signal);
 }
 
-std::string host() {
-  std::array<char, 65> name{};
-  ::gethostname(name.data(), name.size() - 1);
-  return name.data();
-}
-
 fs::path folder_of(const std::string& path) { return fs::absolute(path).parent_path(); }
 
 // OUT.tmp-HOST-PID of a process of this host that is gone. Of other hosts we cannot know.
 void sweep(const std::string& target) {
-  const std::string head = cat(fs::path(target).filename().string(), ".tmp-", host(), "-");
+  const std::string head = cat(fs::path(target).filename().string(), ".tmp-", host_name(), "-");
   std::error_code none;
   for (const auto& entry : fs::directory_iterator(folder_of(target), none)) {
     const std::string name = entry.path().filename().string();
@@ -70,7 +65,7 @@ void fsync_path(const std::string& path, int flags, const std::string& target) {
 }  // namespace
 
 TemporaryFile::TemporaryFile(std::string target, bool overwrite)
-    : target_(std::move(target)), path_(cat(target_, ".tmp-", host(), "-", ::getpid())) {
+    : target_(std::move(target)), path_(cat(target_, ".tmp-", host_name(), "-", ::getpid())) {
   std::error_code none;
   const auto there = fs::symlink_status(target_, none).type();
   const bool is_new = there == fs::file_type::not_found || there == fs::file_type::none;

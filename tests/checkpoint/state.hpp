@@ -4,8 +4,8 @@
 #include <string>
 #include <vector>
 
-#include "checkpoint/reader.hpp"
 #include "checkpoint/find.hpp"
+#include "checkpoint/reader.hpp"
 #include "checkpoint/store.hpp"
 #include "configs/philox.hpp"
 

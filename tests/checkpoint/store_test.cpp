@@ -214,7 +214,8 @@ TEST(Store, ALateWriterOfADeadGenerationCannotTouchTheCommit) {
   ASSERT_TRUE(found);
   EXPECT_EQ(found->step, 16);
   EXPECT_TRUE(holds_its_step(*found));
-  EXPECT_TRUE(fs::exists(run / "checkpoints/.tmp-step-00000016-g0001")) << "what the dead one wrote is its own";
+  EXPECT_TRUE(fs::exists(run / "checkpoints/.tmp-step-00000016-g0001"))
+      << "what the dead one wrote is its own";
   alive.sweep();
   EXPECT_FALSE(fs::exists(run / "checkpoints/.tmp-step-00000016-g0001"));
 }
@@ -226,7 +227,8 @@ TEST(Store, AFolderNamedForAnotherStepIsBroken) {
   fs::rename(run / "checkpoints/step-00000016", run / "checkpoints/step-00000024");
   const auto found = checkpoint::newest_whole(run.path());
   EXPECT_EQ(found->step, 8);
-  EXPECT_THAT(found->passed_over, ElementsAre(HasSubstr("is of step 16, but its folder is named for another one")));
+  EXPECT_THAT(found->passed_over,
+              ElementsAre(HasSubstr("is of step 16, but its folder is named for another one")));
 }
 
 TEST(Store, NamesTheBlockOfALargeFile) {
@@ -326,7 +328,8 @@ TEST(Verify, TellsWhatAResumeTakesAndWhyNotTheOthers) {
   EXPECT_EQ(ran.code, 0);
   EXPECT_THAT(ran.out, AllOf(HasSubstr("step-00000016  whole   7 tensors in 3 files"),
                              HasSubstr("a resume takes step 16, the newest")));
-  const auto digest = checkpoint::weights_digest(CheckpointReader(run / "checkpoints/step-00000016").tensors());
+  const auto digest =
+      checkpoint::weights_digest(CheckpointReader(run / "checkpoints/step-00000016").tensors());
   EXPECT_EQ(verify({"--digest", run.path()}).out, digest + "  step-00000016\n");
 
   flip_bit(run / "checkpoints/step-00000016/shard-0001.safetensors", 100);

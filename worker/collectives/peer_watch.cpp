@@ -5,21 +5,19 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include <climits>
-
 #include "configs/cat.hpp"
 #include "configs/error.hpp"
 #include "configs/log.hpp"
+#include "configs/process.hpp"
 
 namespace entrain::worker {
 namespace {
 
 // Host and pid namespace: a pid means the same process only where both are equal.
 std::string place_of_self() {
-  char host[HOST_NAME_MAX + 1] = {}, space[64] = {};
-  ::gethostname(host, sizeof host - 1);
+  char space[64] = {};
   if (::readlink("/proc/self/ns/pid", space, sizeof space - 1) < 0) space[0] = '?';
-  return cat(host, ' ', space);
+  return cat(host_name(), ' ', space);
 }
 
 }  // namespace

@@ -119,7 +119,8 @@ at::Tensor row_gradient(const Scene& scene, std::int64_t first_row, const at::Te
     logits_into_(weight_LC, z_over_tau_LD, tile);
     at::sub_out(as_negative_LC, weight_LC, lse_S.narrow(0, tile.first, C).unsqueeze(0));
     weight_LC.sub_(lse_L1).exp_().add_(as_negative_LC.exp_());  // as anchor, and in the sums of the others
-    for_positives(weight_LC, tile, scene.images, [](const at::Tensor& cells, std::int64_t) { cells.sub_(2); });
+    for_positives(weight_LC, tile, scene.images,
+                  [](const at::Tensor& cells, std::int64_t) { cells.sub_(2); });
     sum_LD.addmm_(weight_LC, tile.z_CD);
   }
   return sum_LD.div_(static_cast<double>(S) * scene.temperature);
@@ -156,8 +157,7 @@ LossAndGradient nt_xent(const at::Tensor& u_RD, double temperature, const LaneLa
               " rows expected from all ranks, got ", z.all.size(0));
   // By the lane's size, never by the number of ranks.
   if (tile_columns == 0) tile_columns = std::max<std::int64_t>(1, kLossTileEntries / L);
-  const at::Tensor classes_S =
-      classes_R.defined() ? comm.all_gather_rows(classes_R).all : at::Tensor();
+  const at::Tensor classes_S = classes_R.defined() ? comm.all_gather_rows(classes_R).all : at::Tensor();
   const Scene scene{z.all, classes_S, temperature, layout.images, std::min(tile_columns, z.all.size(0))};
 
   const at::Tensor terms_R3 = at::empty({u.size(0), 3}, norm_R1.options());

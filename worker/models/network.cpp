@@ -4,9 +4,9 @@
 
 #include <filesystem>
 
+#include "checkpoint/find.hpp"
 #include "checkpoint/reader.hpp"
 #include "checkpoint/safetensors.hpp"
-#include "checkpoint/find.hpp"
 #include "configs/cat.hpp"
 #include "configs/error.hpp"
 #include "worker/models/init.hpp"

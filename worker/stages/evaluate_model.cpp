@@ -2,8 +2,8 @@
 
 #include <ATen/ATen.h>
 
-#include "checkpoint/reader.hpp"
 #include "checkpoint/find.hpp"
+#include "checkpoint/reader.hpp"
 #include "configs/cat.hpp"
 #include "configs/error.hpp"
 #include "configs/log.hpp"

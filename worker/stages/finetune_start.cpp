@@ -6,8 +6,8 @@
 #include <filesystem>
 
 #include "checkpoint/digest.hpp"
-#include "checkpoint/reader.hpp"
 #include "checkpoint/find.hpp"
+#include "checkpoint/reader.hpp"
 #include "configs/cat.hpp"
 #include "configs/error.hpp"
 #include "configs/log.hpp"
@@ -22,7 +22,8 @@ FinetuneStart from_checkpoint(const ResolvedConfig& resolved, std::int64_t in_ch
   for (const std::string& reason : found.passed_over) log(Level::kWarning, cat("passed over ", reason));
   const checkpoint::CheckpointReader reader(found.dir);
   const auto& facts = found.manifest;
-  FinetuneStart start{"pretrained", found.dir, checkpoint::weights_digest(reader.tensors()), {}, "known", {}, {}, {}};
+  FinetuneStart start{"pretrained", found.dir, checkpoint::weights_digest(reader.tensors()), {}, "known", {},
+                      {},           {}};
   const auto& model = facts.contains("model") ? facts.at("model") : facts.at("config").at("model.name");
   start.model = model_of(resolved, model, found.dir);
   require_channels(facts.at("in_channels"), in_channels, found.dir);

@@ -3,12 +3,12 @@
 #include <ATen/ATen.h>
 #include <unistd.h>
 
-#include <climits>
 #include <cstdio>
 
 #include "configs/cat.hpp"
 #include "configs/error.hpp"
 #include "configs/log.hpp"
+#include "configs/process.hpp"
 #include "sharding/batch_classes.hpp"
 #include "worker/stages/lineage.hpp"
 #include "worker/stages/run_folder.hpp"
@@ -220,15 +220,13 @@ nlohmann::json PretrainSetup::facts() const {
 
 // Who is left out is told by hashes: a ledger that travels must not name patients.
 nlohmann::json PretrainSetup::start_facts(const Stage& stage) const {
-  char host[HOST_NAME_MAX + 1] = {};
-  ::gethostname(host, sizeof host - 1);
   nlohmann::json plan_here = plan_;
   plan_here["excluded"]["groups"] = hex_of(corpus.excluded().groups);
   return {{"stage", "pretrain"},
           {"world", stage.comm.size()},
           {"lanes", stage.config().batch.lanes},
           {"lane_images", stage.config().batch.lane_images},
-          {"host", host},
+          {"host", host_name()},
           {"pid", ::getpid()},
           {"numerics", stage.config().run.numerics},
           {"corpus_digest", corpus.digest()},

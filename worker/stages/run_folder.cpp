@@ -4,10 +4,8 @@
 #include <ATen/Version.h>
 #include <ATen/native/DispatchStub.h>
 #include <torch/csrc/api/include/torch/version.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <climits>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -16,17 +14,12 @@
 #include "checkpoint/atomic_file.hpp"
 #include "configs/cat.hpp"
 #include "configs/log.hpp"
+#include "configs/process.hpp"
 #include "worker/stages/together.hpp"
 
 namespace entrain::worker {
 
 namespace {
-
-std::string host_name() {
-  char name[HOST_NAME_MAX + 1] = {};
-  ::gethostname(name, sizeof name - 1);
-  return name;
-}
 
 std::string read_text(const std::string& path) {
   std::ifstream in(path, std::ios::binary);
@@ -56,9 +49,10 @@ void require_folder_of(const std::string& dir, std::string_view command) {
   else if (command == "evaluate" && (there("checkpoints") || there("metrics.jsonl")))
     whose = "training";
   if (whose.empty() || whose == command) return;
-  throw CheckpointError(cat(
-      dir, ": holds ", whose == "?" ? "a metrics.json that entrain did not write" : cat(whose == "evaluate" ? "an " : "a ", whose, " run"),
-      ", whose files ", command, " would replace; set run.dir to a folder of its own"));
+  throw CheckpointError(cat(dir, ": holds ",
+                            whose == "?" ? "a metrics.json that entrain did not write"
+                                         : cat(whose == "evaluate" ? "an " : "a ", whose, " run"),
+                            ", whose files ", command, " would replace; set run.dir to a folder of its own"));
 }
 
 void require_shared_run_folder(Stage& stage, std::chrono::milliseconds patience) {
