@@ -11,6 +11,7 @@
 #include "checkpoint/file_system.hpp"
 #include "configs/cat.hpp"
 #include "configs/error.hpp"
+#include "configs/log.hpp"
 
 namespace entrain::checkpoint {
 namespace {
@@ -61,14 +62,19 @@ JsonLines::~JsonLines() { ::close(fd_); }
 
 void JsonLines::append(const nlohmann::json& object) {
   const std::string line = object.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + '\n';
-  ssize_t n = 0;
-  do {
-    n = ::write(fd_, line.data(), line.size());
-  } while (n < 0 && errno == EINTR);
-  if (n < 0) throw CheckpointError(cat(std::strerror(errno), " writing ", path_));
-  if (n != static_cast<ssize_t>(line.size()))
-    throw CheckpointError(
-        cat(std::strerror(ENOSPC), " writing ", path_, ": only ", n, " of ", line.size(), " bytes fit"));
+  const off_t before = ::lseek(fd_, 0, SEEK_END);
+  for (std::size_t done = 0; done < line.size();) {
+    const ssize_t n = ::write(fd_, line.data() + done, line.size() - done);
+    if (n < 0 && errno == EINTR) continue;
+    if (n > 0) {  // all, or on a disk that is getting full a part; then the next try says why
+      done += static_cast<std::size_t>(n);
+      continue;
+    }
+    const int error = errno;
+    if (before >= 0 && ::ftruncate(fd_, before) != 0)
+      log(Level::kWarning, cat(path_, ": its last line is half a line (", std::strerror(errno), ')'));
+    throw CheckpointError(cat(std::strerror(error), " writing ", path_));
+  }
 }
 
 }  // namespace entrain::checkpoint

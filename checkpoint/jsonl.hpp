@@ -17,7 +17,7 @@ class JsonLines {
   JsonLines(const JsonLines&) = delete;
   JsonLines& operator=(const JsonLines&) = delete;
 
-  /// NaN and infinity become null. CheckpointError if it cannot be written.
+  /// NaN and infinity become null. CheckpointError if it cannot be written; the file then ends with the line before.
   void append(const nlohmann::json& object);
   std::int64_t dropped() const { return dropped_; }  ///< lines that opening removed
 

@@ -95,6 +95,7 @@ nlohmann::json read_manifest(const std::string& step_dir) {
   const std::string path = step_dir + "/manifest.json";
   std::ifstream in(path, std::ios::binary);
   if (!in) throw CheckpointError(cat(path, ": not there, so this was never committed"));
+  if (!std::filesystem::is_regular_file(path)) throw CheckpointError(cat(path, ": is not a file"));
   const std::string text{std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
   auto manifest = nlohmann::json::parse(text, nullptr, false);
   if (!manifest.is_object()) throw CheckpointError(cat(path, ": is not JSON (", text.size(), " bytes)"));

@@ -10,6 +10,10 @@ namespace {
 
 constexpr int kNonFinite = static_cast<int>(ExitCode::kNumeric);
 constexpr int kTimesTooOften = 2;
+constexpr const char* kLedgerAdvice =
+    "Restore it from a copy; or set it aside (mv ledger.jsonl ledger.broken): then the run goes on with a "
+    "new ledger, "
+    "which proves nothing of the steps before";
 
 using Records = std::vector<nlohmann::json>;
 
@@ -51,6 +55,23 @@ std::vector<Passed> passed_over(const std::string& run_dir, const Records& ledge
   throw CheckpointError(all + "\nTo start over, set run.dir anew");
 }
 
+// A manifest says behind which line of the ledger it was committed.
+void require_its_ledger(const std::string& run_dir, const Found& from, const Ledger& ledger,
+                        std::vector<std::string>& said) {
+  const std::string head = from.manifest.value("ledger_head", "");
+  if (head.empty()) return;
+  if (ledger.records().empty()) {
+    said.push_back(
+        cat(run_dir, "/ledger.jsonl is not there or empty, though ", step_name(from.step),
+            " was committed with one: a new one begins, which proves nothing of the steps before"));
+    return;
+  }
+  if (ledger.has(head)) return;
+  throw CheckpointError(cat(run_dir, "/ledger.jsonl: does not have the line behind which ",
+                            step_name(from.step), " was committed (SHA-256 ", head.substr(0, 8),
+                            "..): it was cut, or is of another run. ", kLedgerAdvice));
+}
+
 }  // namespace
 
 std::set<std::int64_t> counted_steps(const Records& ledger) {
@@ -65,15 +86,22 @@ std::string why_spoiled(const Records& ledger, std::int64_t step) {
   return times < kTimesTooOften ? "" : cat("training from it ended in a non-finite loss ", times, " times");
 }
 
-ResumePoint resume_point(const std::string& run_dir, CheckpointStore& store, Ledger& ledger) {
+ResumePoint resume_point(const std::string& run_dir, CheckpointStore& store, Ledger& ledger,
+                         bool with_before) {
   ResumePoint result;
   for (const auto& p : passed_over(run_dir, ledger.records(), result.from))
     result.said.push_back(cat("passed over ", step_name(p.step), ": ", p.why, "; it is now checkpoints/",
                               store.quarantine(p.step, p.why, &ledger)));
+  const auto counted = counted_steps(ledger.records());
+  if (!result.from && !counted.empty())
+    throw CheckpointError(
+        cat(run_dir, ": its ledger has commits up to step ", *counted.rbegin(),
+            ", but there is no checkpoint in ", run_dir,
+            "/checkpoints; were they deleted, or is a disk not there? To start over, set run.dir anew"));
   if (!result.from) return result;
 
   const Found& from = *result.from;
-  const auto counted = counted_steps(ledger.records());
+  require_its_ledger(run_dir, from, ledger, result.said);
   for (auto gone = counted.upper_bound(from.step); gone != counted.end(); ++gone) {
     result.said.push_back(cat(step_name(*gone), " of the ledger is no longer on the disk"));
     ledger.append({{"kind", "BAD"}, {"step", *gone}, {"reason", "no longer on the disk"}});
@@ -85,6 +113,7 @@ ResumePoint resume_point(const std::string& run_dir, CheckpointStore& store, Led
   }
   ledger.append({{"kind", "ATTEMPT"}, {"step", from.step}});
 
+  if (!with_before) return result;
   const auto parent = from.manifest.value("parent", std::int64_t{0});
   Found before{.step = parent, .dir = cat(run_dir, "/checkpoints/", step_name(parent))};
   if (parent > 0 && why_broken(before.dir, before.manifest).empty()) result.before = std::move(before);

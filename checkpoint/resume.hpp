@@ -14,14 +14,17 @@ namespace entrain::checkpoint {
 /// Where a run goes on. `from`: nothing means from the beginning.
 struct ResumePoint {
   std::optional<Found> from;
-  std::optional<Found> before;    ///< the whole checkpoint that `from` was trained from, if it is still there
+  std::optional<Found>
+      before;  ///< the whole checkpoint that `from` was trained from, if it is there and asked for
   std::vector<std::string> said;  ///< what was found and done on the way, for the log
 };
 
 /// Under the run lock: the newest checkpoint that is whole and not spoiled (why_spoiled). Others above it are quarantined; one
 /// that was renamed but never recorded is promoted; the ledger says all of it, and ATTEMPT. CheckpointError: there are
-/// checkpoints, but none can be used (nothing is changed then).
-ResumePoint resume_point(const std::string& run_dir, CheckpointStore& store, Ledger& ledger);
+/// checkpoints, but none can be used (nothing is changed then). `with_before`: looks for `before` too, which reads
+/// every byte of it.
+ResumePoint resume_point(const std::string& run_dir, CheckpointStore& store, Ledger& ledger,
+                         bool with_before);
 
 /// Why a run would not go on from a checkpoint that is whole; empty: it would.
 std::string why_spoiled(const std::vector<nlohmann::json>& ledger, std::int64_t step);

@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <cstring>
 #include <ctime>
+#include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <nlohmann/json.hpp>
@@ -23,13 +24,17 @@ namespace entrain::checkpoint {
 namespace {
 
 std::string read_all(const std::string& path) {
+  std::error_code none;
+  if (std::filesystem::is_directory(path, none)) return "a folder";  // of nobody's making
   std::ifstream in(path, std::ios::binary);
   return {std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
 }
 
+}  // namespace
+
 // When the kernel started a process, in ticks since boot (field 22 of /proc/PID/stat); -1: gone, or dead and only
 // waiting for its parent to notice (state Z), which may take long where mpirun died first.
-long long start_ticks(long pid) {
+long long process_start_ticks(long pid) {
   const std::string stat = read_all(cat("/proc/", pid, "/stat"));
   const auto name_end = stat.rfind(')');
   if (name_end == stat.npos) return -1;
@@ -41,19 +46,31 @@ long long start_ticks(long pid) {
   return fields ? std::stoll(field) : -1;
 }
 
+namespace {
+
 // null: not a lock of ours.
 nlohmann::json understand(const std::string& text) {
   auto holder = nlohmann::json::parse(text, nullptr, false);
   const bool ours = holder.is_object() && holder.contains("host") && holder["host"].is_string() &&
-                    holder.contains("pid") && holder["pid"].is_number_integer();
+                    holder.contains("pid") && holder["pid"].is_number_integer() &&
+                    holder.value("start_ticks", nlohmann::json(0)).is_number_integer() &&
+                    holder.value("started", nlohmann::json("")).is_string();
   return ours ? holder : nlohmann::json();
+}
+
+// A supervisor that starts a new generation has given the old one up: whatever is left of it may not write any more.
+bool is_older_lease(const nlohmann::json& holder, const std::optional<Lease>& mine) {
+  if (!mine || !holder.contains("lease") || !holder["lease"].is_object()) return false;
+  const auto& lease = holder["lease"];
+  return lease.value("run_id", "") == mine->run_id &&
+         lease.value("generation", mine->generation) < mine->generation;
 }
 
 bool holder_is_gone(const nlohmann::json& holder) {
   if (holder.value("host", "") != host_name()) return false;
   const long pid = holder.value("pid", 0L);
   if (pid <= 0 || (::kill(static_cast<pid_t>(pid), 0) != 0 && errno == ESRCH)) return true;
-  const long long then = holder.value("start_ticks", -1LL), now = start_ticks(pid);
+  const long long then = holder.value("start_ticks", -1LL), now = process_start_ticks(pid);
   return now < 0 || (then >= 0 && then != now);
 }
 
@@ -87,19 +104,21 @@ class FolderGuard {
 
 }  // namespace
 
-RunLock::RunLock(const std::string& run_dir) : path_(run_dir + "/run.lock") {
-  mine_ = nlohmann::json{{"host", host_name()},
-                         {"pid", ::getpid()},
-                         {"start_ticks", start_ticks(::getpid())},
-                         {"started", utc_now()}}
-              .dump() +
-          '\n';
+RunLock::RunLock(const std::string& run_dir, const std::optional<Lease>& lease, const std::string& name)
+    : path_(cat(run_dir, '/', name)) {
+  nlohmann::json mine{{"host", host_name()},
+                      {"pid", ::getpid()},
+                      {"start_ticks", process_start_ticks(::getpid())},
+                      {"started", utc_now()}};
+  if (lease) mine["lease"] = {{"run_id", lease->run_id}, {"generation", lease->generation}};
+  mine_ = mine.dump() + '\n';
   real_file_system().make_folder(run_dir);
   const FolderGuard guard(run_dir);
   const std::string there = read_all(path_);
   if (!there.empty()) {
     const auto holder = understand(there);
-    if (!holder.is_object() || !holder_is_gone(holder)) refuse(path_, holder);
+    if (!holder.is_object() || !(holder_is_gone(holder) || is_older_lease(holder, lease)))
+      refuse(path_, holder);
   }
   // Empty: its owner died between creating and writing it, both of which happen under the guard.
   if (::access(path_.c_str(), F_OK) == 0) ::unlink(path_.c_str());
@@ -113,6 +132,13 @@ RunLock::RunLock(const std::string& run_dir) : path_(run_dir + "/run.lock") {
   if (written) return;
   ::unlink(path_.c_str());
   throw CheckpointError(cat(std::strerror(error), " writing ", path_));
+}
+
+void RunLock::require_held() const {
+  if (read_all(path_) == mine_) return;
+  throw CommError(
+      cat(path_,
+          ": is not this process' any more: the run was given to a later generation, so nothing is written"));
 }
 
 RunLock::~RunLock() {

@@ -95,10 +95,8 @@ void CheckpointStore::commit(std::int64_t step, const std::vector<ShardVote>& vo
                                             : cat("; the newest checkpoint is ", folder_of(steps[0]))));
   }
   known_whole_.insert(step);
-  if_possible([&] {
-    write_file_atomically(run_dir_ + "/LATEST", step_name(step) + '\n', files_);
-    retain(step);
-  });
+  if_possible([&] { write_file_atomically(run_dir_ + "/LATEST", step_name(step) + '\n', files_); });
+  if_possible([&] { retain(step); });
 }
 
 // Order is everything: a name must not be on the disk before what it names.
@@ -117,6 +115,7 @@ void CheckpointStore::publish(std::int64_t step, const std::vector<ShardVote>& v
   file->close();
   files_.rename(half + "/manifest.json.tmp", half + "/manifest.json");
   files_.sync_folder(half);
+  fence_();
   if (fs::exists(folder_of(step))) to_trash(step_name(step));  // broken, or we would not be here again
   files_.rename(half, folder_of(step));
   files_.sync_folder(folder_);
@@ -124,6 +123,7 @@ void CheckpointStore::publish(std::int64_t step, const std::vector<ShardVote>& v
 
 // A checkpoint that the ledger cannot tell of is none: the spans behind it would hang in the air.
 void CheckpointStore::record(std::int64_t step, const nlohmann::json& facts, Ledger& ledger) {
+  fence_();
   try {
     ledger.append(commit_record(folder_of(step), facts));
   } catch (const CheckpointError&) {
@@ -205,6 +205,8 @@ void CheckpointStore::remove_all(const std::string& folder) {
 }
 
 void CheckpointStore::sweep() {
+  if (fs::exists(folder_) && !fs::is_directory(folder_))
+    throw CheckpointError(cat(folder_, ": is not a folder, so nothing could be committed; move it away"));
   for (const auto& name : names_in(folder_))
     if (name.rfind(".tmp-", 0) == 0 || name.rfind(".trash-", 0) == 0) remove_all(cat(folder_, '/', name));
 }

@@ -1,9 +1,11 @@
 #pragma once
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "checkpoint/file_system.hpp"
@@ -24,6 +26,8 @@ class CheckpointStore {
   /// The generation of the run that writes: part of every temporary name, so that a late writer of a dead generation
   /// cannot touch what this one commits.
   void set_generation(std::int64_t generation) { generation_ = generation; }
+  /// Called before what cannot be taken back (the final name, the COMMIT record); throws where this generation is over.
+  void set_fence(std::function<void()> fence) { fence_ = std::move(fence); }
 
   /// Writes checkpoints/.tmp-step-00001200-g0003/shard-000R.safetensors and syncs it. Never throws for input or
   /// output: what went wrong is in the vote. A rank without tensors writes nothing and votes for no file.
@@ -57,6 +61,7 @@ class CheckpointStore {
   std::string run_dir_, folder_;
   Retention keep_;
   std::int64_t generation_ = 0;
+  std::function<void()> fence_ = [] {};
   FileSystem& files_;
   std::set<std::int64_t> known_whole_;            ///< committed or read back by this process
   std::map<std::int64_t, Candidate> candidates_;  ///< what their manifests say, read once

@@ -1,8 +1,10 @@
 #include "checkpoint/verify.hpp"
 
+#include <algorithm>
 #include <filesystem>
 
 #include "checkpoint/find.hpp"
+#include "checkpoint/ledger.hpp"
 #include "checkpoint/manifest.hpp"
 #include "checkpoint/reader.hpp"
 #include "checkpoint/resume.hpp"
@@ -34,6 +36,18 @@ Verified verify_step(const std::string& run_dir, std::int64_t step, const Record
   return result;
 }
 
+// What a resume would say of the ledger beside the newest whole checkpoint; empty: nothing.
+std::string why_not_its_ledger(const std::string& run_dir) {
+  const auto found = newest_whole(run_dir);
+  const LedgerText text = read_ledger(run_dir);
+  const std::string head = found ? found->manifest.value("ledger_head", "") : "";
+  if (head.empty() || head == std::string(64, '0')) return "";
+  if (text.records.empty()) return "not there or empty, though the checkpoints were committed with one";
+  if (std::find(text.digests.begin(), text.digests.end(), head) != text.digests.end()) return "";
+  return cat("does not have the line behind which ", step_name(found->step),
+             " was committed: it was cut, or is of another run");
+}
+
 }  // namespace
 
 Verification verify_run(const std::string& run_dir) {
@@ -47,6 +61,7 @@ Verification verify_run(const std::string& run_dir) {
   } catch (const CheckpointError& error) {
     result.ledger = error.what();
   }
+  if (result.ledger.empty()) result.ledger = why_not_its_ledger(run_dir);
   const auto counted = counted_steps(ledger);
   for (const auto step : committed_steps(run_dir)) {
     result.checkpoints.push_back(verify_step(run_dir, step, ledger));

@@ -9,12 +9,14 @@ enum class ExitCode : int {
   kDone = 0,
   kConfig = 64,      ///< wrong command line or configuration
   kData = 65,        ///< input cannot be used
+  kPreflight = 69,   ///< the machines given cannot do it; bad_nodes.json names them
   kBug = 70,         ///< any exception that is not an Error
   kCheckpoint = 73,  ///< cannot write, read or match a checkpoint
   kRequeue = 75,     ///< stopped on request, everything committed: start me again
   kComm = 76,        ///< a peer is gone or silent, nothing new committed: start me again
   kLaunch = 78,      ///< started wrongly: rank count, build without a feature
   kNumeric = 90,     ///< non-finite loss or gradient
+  kNoProgress = 93,  ///< several generations failed without a new commit: do not requeue
 };
 
 /// What a user can cause or must know. The text says what, where, both values, and what to do.

@@ -76,7 +76,8 @@ void log(Level level, std::string_view text) {
   const std::lock_guard lock(mutex);
   if (level == Level::kInfo && context.rank != 0) return;
   std::string line = status.empty() ? "" : std::string(kClearLine);
-  line += cat('[', utc_now(), " r", context.rank, '/', context.world);
+  line += cat('[', utc_now());
+  if (context.world > 0) line += cat(" r", context.rank, '/', context.world);
   if (!context.stage.empty()) line += cat(' ', context.stage);
   if (current_step >= 0) line += cat(" step=", current_step.load());
   write_all(line += cat("] ", label(level), text, '\n', status));

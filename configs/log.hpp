@@ -10,7 +10,7 @@ enum class Level { kInfo, kWarning, kError };
 /// Who is speaking: printed in front of every line. Set once by main() and by the stages.
 struct LogContext {
   int rank = 0;
-  int world = 1;
+  int world = 0;                ///< 0: not one of several ranks
   std::string_view stage = "";  ///< must outlive its use: a string literal
 };
 void set_log_context(LogContext context);

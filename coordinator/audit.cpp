@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <thread>
 
+#include "checkpoint/ancestry.hpp"
 #include "checkpoint/ledger.hpp"
 #include "checkpoint/ledger_path.hpp"
 #include "configs/cat.hpp"
@@ -27,6 +28,14 @@ void tell_ledger(const LedgerText& ledger, AuditReport& report) {
     if (record["kind"] != "START") continue;
     ++report.generations;
     report.worlds.push_back(record.value("world", std::int64_t{0}));
+  }
+  for (std::size_t i = 0; i < ledger.records.size(); ++i) {
+    const auto& record = ledger.records[i];
+    if (record["kind"] != "PROOF" || record.value("result", "") == "equal") continue;
+    report.notes.push_back(cat(
+        "line ", i + 1, ": the resume from step ", record.value("step", std::int64_t{0}),
+        record.value("result", "") == "differs" ? " was found to differ and went on: " : " was not proven: ",
+        record.value("reason", "")));
   }
   if (ledger.torn.empty()) return;
   if (ledger.cut_short)
@@ -115,6 +124,24 @@ void tell_epochs(const Eras& eras, BatchAudit& batches, AuditReport& report) {
       follow_open_epochs(eras.eras[era], batches.marks[era], report.plans[era], report);
 }
 
+// Weights bring along whom they have seen.
+void trace_ancestors(const std::string& run, const LedgerText& ledger, AuditReport& report) {
+  for (const auto& record : ledger.records) {
+    if (record["kind"] != "START" || !record.contains("began_from")) continue;
+    try {
+      const auto began = checkpoint::ancestor_groups(run, record["began_from"]);
+      mark_ancestors(began, report.groups);
+      if (began.lineage != "none") report.began_from = began.from;
+      if (began.lineage == "unknown")
+        report.unchecked.push_back(cat("whom the weights had seen that it began from: ", began.from,
+                                       " does not say it, or began from a file that does not"));
+    } catch (const CheckpointError& e) {
+      report.unchecked.push_back(e.what());
+    }
+    return;
+  }
+}
+
 void audit_chain(const AuditQuestion& question, const LedgerText& ledger, int threads, AuditReport& report) {
   const LedgerPath path = checkpoint::path_of(ledger.records);
   report.wrong.insert(report.wrong.end(), path.wrong.begin(), path.wrong.end());
@@ -132,9 +159,13 @@ void audit_chain(const AuditQuestion& question, const LedgerText& ledger, int th
   const Eras eras = eras_of(ledger.records, corpus, threads, report.wrong);
   tell_plans(path, eras, report);
   for (const auto& group : question.groups)
-    report.groups.push_back({.group = group, .plans = {}, .saw = {}, .did_not = {}});
+    report.groups.push_back({.group = group, .plans = {}, .saw = {}, .did_not = {}, .kept_under = {}});
   TracedSamples traced;
-  if (!report.groups.empty()) traced = samples_of_groups(eras, corpus, report.groups);
+  if (!report.groups.empty()) {
+    add_groups_kept_under(corpus, report.groups);
+    trace_ancestors(question.run, ledger, report);
+    traced = samples_of_groups(eras, corpus, report.groups);
+  }
   BatchAudit batches = audit_batches(ledger.records, path, eras, traced, threads, report.wrong);
   report.checked_steps = batches.checked;
   trace_groups(batches, eras, path, report.groups);
@@ -163,7 +194,11 @@ AuditReport audit_run(const AuditQuestion& question) {
                               ledger.torn.empty() ? "not there or empty" : ledger.torn,
                               ": this run keeps no ledger (pretraining does), so there is nothing to audit"));
   const int cores = static_cast<int>(std::thread::hardware_concurrency());
-  audit_chain(question, ledger, question.threads > 0 ? question.threads : std::max(cores, 1), report);
+  try {
+    audit_chain(question, ledger, question.threads > 0 ? question.threads : std::max(cores, 1), report);
+  } catch (const nlohmann::json::exception& e) {  // a chain that is whole around a record that cannot be
+    report.wrong.push_back(cat("a record of the ledger says what none can say: ", e.what()));
+  }
   return report;
 }
 

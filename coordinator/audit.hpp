@@ -53,6 +53,9 @@ struct GroupTrace {
   std::vector<GroupInPlan> plans;
   std::vector<std::size_t> saw, did_not;  ///< indices into AuditReport::commits
   std::size_t excluded_line = 0;          ///< of the START that left it out; 0: none
+  bool known = true;                      ///< in the corpus, if only in rows that data.use_splits leaves out
+  std::vector<std::string> kept_under;    ///< groups under which images of it stand, traced too
+  bool ancestor = false;  ///< seen by the weights that the run began from, so by all checkpoints
 };
 
 struct AuditReport {
@@ -67,6 +70,7 @@ struct AuditReport {
   std::size_t vouched_lines = 0;  ///< a checkpoint on the disk was committed behind this line
   std::int64_t checkpoints_on_disk = 0;
   std::vector<GroupTrace> groups;
+  std::string began_from;              ///< init.from, where it is not scratch and groups were asked for
   std::vector<std::string> wrong;      ///< the ledger or a checkpoint disagrees: exit code 73
   std::vector<std::string> unchecked;  ///< what could not be checked, and why: exit code 65
   std::vector<std::string> notes;

@@ -1,4 +1,5 @@
 #include <CLI/CLI.hpp>
+#include <filesystem>
 #include <fstream>
 #include <iostream>
 #include <set>
@@ -15,11 +16,14 @@ namespace {
 // One id per line, as data.exclude_groups has them.
 void read_ids(const std::string& path, std::vector<std::string>& ids) {
   std::ifstream in(path);
-  if (!in) throw DataError(cat(path, ": cannot be read; --groups wants a file with one group id per line"));
+  if (!in || std::filesystem::is_directory(path))
+    throw DataError(cat(path, ": cannot be read; --groups wants a file with one group id per line"));
   for (std::string line; std::getline(in, line);) {
     const auto first = line.find_first_not_of(" \t\r"), last = line.find_last_not_of(" \t\r");
     if (first != line.npos) ids.push_back(line.substr(first, last - first + 1));
   }
+  if (ids.empty())
+    throw DataError(cat(path, ": names no group; --groups wants a file with one group id per line"));
 }
 
 }  // namespace

@@ -90,12 +90,22 @@ RunCorpus::RunCorpus(std::string run_dir, const std::vector<nlohmann::json>& led
   }
 }
 
-const Corpus& RunCorpus::whole() {
-  if (corpus_) return *corpus_;
+DataSection RunCorpus::section() const {
   DataSection data = read_run_config(run_dir_ + "/config.resolved.yaml", {}).config.data;
   if (data_files_.is_array()) data.files = data_files_.get<std::vector<std::string>>();
   data.exclude_groups.clear();
-  Corpus corpus = Corpus::open(data);
+  return data;
+}
+
+Corpus RunCorpus::of_all_splits() const {
+  DataSection data = section();
+  data.use_splits.clear();
+  return Corpus::open(data);
+}
+
+const Corpus& RunCorpus::whole() {
+  if (corpus_) return *corpus_;
+  Corpus corpus = Corpus::open(section());
   if (corpus.digest() != want_digest_)
     throw DataError(cat("the data files are not those of the run: their corpus digest is ", corpus.digest(),
                         " but the ledger says ", want_digest_));
@@ -104,7 +114,8 @@ const Corpus& RunCorpus::whole() {
 }
 
 Corpus RunCorpus::without(const std::vector<std::uint64_t>& left_out) {
-  return sharding::without_groups(whole(), {.sha256 = {}, .groups = left_out, .images = 0, .unknown = {}});
+  return sharding::without_groups(
+      whole(), {.sha256 = {}, .groups = left_out, .images = 0, .unknown = {}, .joined = {}});
 }
 
 const std::vector<std::uint64_t>& RunCorpus::content_hashes(int threads) {
@@ -141,12 +152,15 @@ Eras eras_of(const std::vector<nlohmann::json>& ledger, RunCorpus& corpus, int t
       if (digest != corpus_digest)
         disagrees(cat("its corpus has digest ", digest, ", that of the first ", corpus_digest));
       const auto& facts = start.at("plan");
-      const auto [at, is_new] = known.emplace(facts.dump(), result.eras.size());
-      result.by_generation[start.value("generation", std::int64_t{0})] = at->second;
+      if (!facts.is_object()) throw DataError("its plan is no object");
+      const auto generation = start.value("generation", std::int64_t{0});
       if (start.at("lanes").get<std::int64_t>() * start.at("lane_images").get<std::int64_t>() !=
           facts.at("global_batch").get<std::int64_t>())
-        disagrees(cat(start.at("lanes"), " lanes of ", start.at("lane_images"),
-                      " images are not a global batch of ", facts.at("global_batch")));
+        throw DataError(cat(start.at("lanes"), " lanes of ", start.at("lane_images"),
+                            " images are not a global batch of ", facts.at("global_batch")));
+      if (start.at("lanes") < 1) throw DataError(cat("want lanes, got ", start.at("lanes")));
+      const auto [at, is_new] = known.emplace(facts.dump(), result.eras.size());
+      result.by_generation[generation] = at->second;
       if (!is_new) continue;
       result.eras.push_back(
           {.start = i, .facts = facts, .settings = {}, .left_out = {}, .known = false, .why_unchecked = {}});

@@ -18,12 +18,16 @@ class RunCorpus {
   RunCorpus(std::string run_dir, const std::vector<nlohmann::json>& ledger);
   /// DataError or ConfigError: it cannot be opened, or is not the one the run began with.
   const sharding::Corpus& whole();
+  /// The same files with the rows of all splits, nobody left out.
+  sharding::Corpus of_all_splits() const;
   /// Without the patients whose hashes are in `left_out`, numbered as the run numbered them.
   sharding::Corpus without(const std::vector<std::uint64_t>& left_out);
   /// Of samples of whole(): XXH3-64 of the image. Reads them all, on `threads` threads, the first time.
   const std::vector<std::uint64_t>& content_hashes(int threads);
 
  private:
+  DataSection section() const;
+
   std::string run_dir_, want_digest_;
   nlohmann::json data_files_;
   std::optional<sharding::Corpus> corpus_;

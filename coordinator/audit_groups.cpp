@@ -7,6 +7,7 @@
 #include "configs/cat.hpp"
 #include "configs/error.hpp"
 #include "configs/section.hpp"
+#include "sharding/exclusion.hpp"
 
 namespace entrain::coordinator {
 namespace {
@@ -20,7 +21,34 @@ namespace {
                       ", such as \"", *known.begin(), "\")"));
 }
 
+// Groups without a row here may stand in another split; if all asked for stand nowhere, it is a slip of the pen.
+void look_elsewhere(RunCorpus& corpus, std::vector<GroupTrace>& traces) {
+  if (std::all_of(traces.begin(), traces.end(), [](const auto& trace) { return trace.rows > 0; })) return;
+  const sharding::Corpus all = corpus.of_all_splits();
+  std::set<std::string, std::less<>> names;
+  for (std::int64_t sample = 0; sample < all.size(); ++sample) names.emplace(all.group(sample));
+  for (auto& trace : traces) trace.known = !trace.kept_under.empty() || names.count(trace.group) > 0;
+  if (std::none_of(traces.begin(), traces.end(),
+                   [](const auto& trace) { return trace.known || trace.ancestor; }))
+    unknown(traces.front().group, all);
+}
+
 }  // namespace
+
+void add_groups_kept_under(RunCorpus& corpus, std::vector<GroupTrace>& traces) {
+  for (std::size_t i = 0, asked = traces.size(); i < asked; ++i) {
+    traces[i].kept_under = corpus.whole().kept_under(traces[i].group);
+    for (const auto& kept : std::vector<std::string>(traces[i].kept_under))
+      if (std::none_of(traces.begin(), traces.end(), [&](const auto& t) { return t.group == kept; }))
+        traces.push_back({.group = kept, .plans = {}, .saw = {}, .did_not = {}, .kept_under = {}});
+  }
+}
+
+void mark_ancestors(const checkpoint::AncestorGroups& began, std::vector<GroupTrace>& traces) {
+  for (auto& trace : traces)
+    trace.ancestor =
+        std::binary_search(began.groups.begin(), began.groups.end(), sharding::hash_of_group(trace.group));
+}
 
 TracedSamples samples_of_groups(const Eras& eras, RunCorpus& corpus, std::vector<GroupTrace>& traces) {
   const sharding::Corpus& whole = corpus.whole();
@@ -35,8 +63,7 @@ TracedSamples samples_of_groups(const Eras& eras, RunCorpus& corpus, std::vector
   for (std::int64_t sample = 0; sample < whole.size(); ++sample)
     if (const auto group = group_of(whole, sample); group >= 0)
       ++traces[static_cast<std::size_t>(group)].rows;
-  for (const auto& trace : traces)
-    if (trace.rows == 0) unknown(trace.group, whole);
+  look_elsewhere(corpus, traces);
 
   TracedSamples traced(eras.eras.size());
   for (std::size_t era = 0; era < eras.eras.size(); ++era) {
@@ -60,8 +87,8 @@ void trace_groups(const BatchAudit& batches, const Eras& eras, const checkpoint:
     for (std::size_t c = 0; c < path.commits.size(); ++c) {
       const auto& commit = path.commits[c];
       const auto hit = batches.hits.find({c, g});
-      saw[c] =
-          hit != batches.hits.end() || (commit.before != checkpoint::Commit::kNone && saw[commit.before]);
+      saw[c] = trace.ancestor || hit != batches.hits.end() ||
+               (commit.before != checkpoint::Commit::kNone && saw[commit.before]);
       (saw[c] ? trace.saw : trace.did_not).push_back(c);
       const auto era = eras.by_generation.find(commit.generation);
       if (hit == batches.hits.end() || !commit.counts || era == eras.by_generation.end()) continue;
@@ -72,7 +99,7 @@ void trace_groups(const BatchAudit& batches, const Eras& eras, const checkpoint:
       in_plan.times += hit->second.times;
     }
     for (std::size_t era = 0; era < eras.eras.size() && trace.excluded_line == 0; ++era)
-      if (trace.plans[era].rows == 0) trace.excluded_line = eras.eras[era].start + 1;
+      if (trace.rows > 0 && trace.plans[era].rows == 0) trace.excluded_line = eras.eras[era].start + 1;
   }
 }
 

@@ -56,6 +56,9 @@ Json to_json(const AuditReport& r, const GroupTrace& g) {
   };
   return {{"group", g.group},
           {"images", g.rows},
+          {"known", g.known},
+          {"kept_under", g.kept_under},
+          {"seen_by_ancestor", g.ancestor},
           {"plans", plans},
           {"saw", commits(g.saw)},
           {"did_not_see", commits(g.did_not)},

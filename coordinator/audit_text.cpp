@@ -86,12 +86,21 @@ std::string commits_of(const AuditReport& r, const std::vector<std::size_t>& whi
 }
 
 std::string group_text(const AuditReport& r, const GroupTrace& g) {
-  std::string out = cat("\ngroup ", g.group, ": ", plural(g.rows, "image"), " in the corpus\n");
+  std::string out = cat("\ngroup ", g.group, ": ",
+                        g.rows > 0              ? cat(plural(g.rows, "image"), " in the corpus")
+                        : !g.kept_under.empty() ? "no image under this id in the corpus"
+                        : g.known               ? "in the files, but in none of the splits that this run used"
+                                                : "not in the corpus; is the id right?",
+                        '\n');
+  if (!g.kept_under.empty())
+    out += row("equal images", cat("kept once, under ", join(g.kept_under), ": see there"), kWide);
+  if (g.ancestor)
+    out += row("before step 1", cat("seen by the weights it began from, ", r.began_from), kWide);
   for (const auto& p : g.plans) {
     const auto& plan = r.plans[p.plan];
     const std::string steps =
         plan.last == 0 ? "no step" : cat("steps ", grouped(plan.first), " - ", grouped(plan.last));
-    std::string text = cat("left out by the START in line ", plan.line);
+    std::string text = g.rows == 0 ? "no image of it" : cat("left out by the START in line ", plan.line);
     if (p.rows > 0)
       text = p.times == 0 ? "not seen"
                           : cat("first seen in step ", grouped(p.first_step), " (epoch ", p.first_epoch,
@@ -120,9 +129,10 @@ std::string audit_text(const AuditReport& r) {
     out += row("generations", cat(r.generations, ", on ", listed(texts(r.worlds)), " ranks"));
     if (r.last_step > 0) out += row("steps", commits_text(r));
     out += row("batches", cat(grouped(r.checked_steps), " computed again from the plan, image by image"));
-    out += row("checkpoints",
-               cat(r.checkpoints_on_disk, " on the disk as recorded",
-                   r.vouched_lines == 0 ? "" : cat("; they vouch for lines 1 to ", r.vouched_lines)));
+    out += row(
+        "checkpoints",
+        cat(r.checkpoints_on_disk, " on the disk, manifests as recorded (entrain verify reads every byte)",
+            r.vouched_lines == 0 ? "" : cat("; they vouch for lines 1 to ", r.vouched_lines)));
     out += plan_table(r);
   }
   for (const auto& g : r.groups) out += group_text(r, g);

@@ -27,18 +27,21 @@ std::string unknown_option(std::string_view command, const std::string& given,
 }
 
 // What no command that computes can begin with; found before any rank waits for another. `where`: who said so.
-void require_workable(std::string_view command, const ResolvedConfig& resolved) {
+void require_workable(std::string_view command, const CommandLine& line) {
+  const ResolvedConfig& resolved = line.config;
   const RunConfig& config = resolved.config;
   const auto refuse = [&](const std::string& key, const std::string& text) {
     throw ConfigError(cat(resolved.origins.at(key), ": ", key, ": ", text));
   };
-  if (config.data.files.empty()) refuse("data.files", "want HDF5 files or globs, got none");
+  if (config.data.files.empty() && line.options.count("--samples") == 0)
+    refuse("data.files", "want HDF5 files or globs, got none");
   std::error_code none;
   const auto there = std::filesystem::status(config.run.dir, none).type();
   if (!config.run.dir.empty() && there != std::filesystem::file_type::directory &&
       there != std::filesystem::file_type::not_found && there != std::filesystem::file_type::none)
     refuse("run.dir", cat("want a folder, got \"", config.run.dir, "\", which is a file"));
-  if (command == "pretrain" && config.batch.lanes * config.batch.lane_images < 2)
+  const bool contrasts = command == "pretrain" || command == "plan";
+  if (contrasts && config.batch.lanes * config.batch.lane_images < 2)
     refuse(
         "batch.lane_images",
         "want at least 2 images in the global batch, got 1 lane x 1 image: an image is told apart from the "
@@ -65,7 +68,7 @@ void refuse_twice(const std::vector<std::string>& overrides) {
 CommandLine parse_config_command(std::string_view command, const std::vector<std::string>& args,
                                  const std::vector<CliOption>& options) {
   CommandLine out;
-  std::vector<std::string> overrides;
+  std::vector<std::string>& overrides = out.overrides;
   bool print_config = false;
   for (std::size_t i = 0; i < args.size(); ++i) {
     const std::string& arg = args[i];
@@ -108,8 +111,8 @@ CommandLine parse_config_command(std::string_view command, const std::vector<std
   const Command* known = find_command(command);
   if (print_config)
     out.answer = out.config.yaml();
-  else if (known && known->program == Program::kWorker)
-    require_workable(command, out.config);
+  else if (command == "plan" || command == "run" || (known && known->program == Program::kWorker))
+    require_workable(command, out);
   return out;
 }
 

@@ -17,6 +17,7 @@ struct CliOption {
 /// What `entrain COMMAND CONFIG [section.key=value ...] [options]` was given.
 struct CommandLine {
   std::string path;                            ///< CONFIG
+  std::vector<std::string> overrides;          ///< section.key=value, as given
   ResolvedConfig config;                       ///< empty where `answer` is set by --help
   bool json = false;                           ///< --json
   std::map<std::string, std::string> options;  ///< "--samples" -> "1000"

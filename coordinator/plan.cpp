@@ -101,7 +101,6 @@ std::vector<std::string> warnings_of(const Plan& plan, const RunConfig& config) 
     warn(
         "the corpus has fewer than three global batches: the same images are each other's negatives again "
         "and again");
-  if (g == 1) warn("a global batch of one image has no negatives: the loss is 0 and nothing is learnt");
   if (image.channels == 1 && (v.hue > 0 || v.saturation > 0 || v.gray > 0))
     warn("hue, saturation and gray do nothing on one channel; views.preset xray leaves them out");
   if (!plan.input.assumed && v.crop_pixels > std::max(image.height, image.width))

@@ -37,7 +37,15 @@ void print_lines(const std::string& run, const checkpoint::Verification& v) {
               << "; the next start removes it\n";
   for (const auto& name : v.quarantined)
     std::cout << name << "  out of use, never read; delete it when you have looked at it\n";
-  if (!v.ledger.empty()) std::cout << "ledger  BROKEN  " << v.ledger << '\n';
+  if (!v.ledger.empty()) {
+    std::cout
+        << "ledger  BROKEN  " << v.ledger
+        << "\na resume refuses (73). Restore ledger.jsonl from a copy; or set it aside (mv " << run
+        << "/ledger.jsonl " << run
+        << "/ledger.broken), and the run goes on from the newest whole checkpoint with a new ledger, which "
+           "proves nothing of the steps before\n";
+    return;
+  }
   if (v.pick < 0) {
     std::cout << "a resume finds no whole checkpoint in " << run << '\n';
     return;

@@ -121,6 +121,13 @@ const ImageShape& Corpus::shape() const { return tables_->images->shape(); }
 const std::string& Corpus::digest() const { return digest_; }
 const Exclusion& Corpus::excluded() const { return excluded_; }
 void Corpus::read(std::int64_t sample, std::byte* out) const { tables_->images->read(at(sample), out); }
+std::vector<std::string> Corpus::kept_under(std::string_view group) const {
+  std::vector<std::string> kept;
+  const auto [first, last] = tables_->group_aliases.equal_range(group);
+  for (auto at = first; at != last; ++at) kept.push_back(at->second);
+  return kept;
+}
+
 bool Corpus::has_groups() const { return tables_->groups.present(); }
 bool Corpus::has_labels() const { return !tables_->labels.empty(); }
 bool Corpus::has_splits() const { return tables_->splits.present(); }

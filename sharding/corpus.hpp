@@ -25,6 +25,8 @@ struct Exclusion {
   std::vector<std::uint64_t> groups;  ///< XXH3-64 of each id that the corpus has, sorted
   std::int64_t images = 0;            ///< rows left out
   std::vector<std::string> unknown;   ///< ids of the file that no row has
+  std::vector<std::string>
+      joined;  ///< "a (under b)": ids whose image stands under another group, which is left out too
 };
 
 struct CorpusTables;
@@ -59,6 +61,8 @@ class Corpus {
   /// Index into class_names(); -1: this row has no label.
   std::int64_t label(std::int64_t sample) const;
   const std::vector<std::string>& class_names() const;  ///< empty without labels
+  /// Groups under which images of this one stand, because an equal image was kept once ("/group_alias" of the files).
+  std::vector<std::string> kept_under(std::string_view group) const;
   /// XXH3-64 of the group's text; without groups, of the file's digest and the row.
   std::uint64_t group_hash(std::int64_t sample) const;
   Place place(std::int64_t sample) const;

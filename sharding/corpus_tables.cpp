@@ -47,6 +47,16 @@ void read_text_column(const Hdf5File& file, const std::string& wanted, const std
   file.each_text(*dataset, [&](std::int64_t, std::string_view text) { column.append(text); });
 }
 
+void read_aliases(const Hdf5File& file, CorpusTables& tables) {
+  if (!tables.groups.present() || !file.has("/group_alias")) return;
+  file.each_text("/group_alias", [&](std::int64_t, std::string_view text) {
+    const std::size_t tab = text.find('\t');
+    if (tab == text.npos)
+      throw DataError(cat(file.path(), ":/group_alias: want texts \"group<tab>group\", got \"", text, '"'));
+    tables.group_aliases.emplace(text.substr(0, tab), text.substr(tab + 1));
+  });
+}
+
 /// Labels of all files, before they become indices: texts, or the numbers of an integer dataset.
 struct RawLabels {
   TextColumn texts;
@@ -160,6 +170,7 @@ CorpusTables read_tables(const DataSection& data) {
     const Hdf5File file(path);
     const std::int64_t num_rows = t.images->add(file);
     read_text_column(file, data.group, "group", *t.images, num_rows, t.groups);
+    if (data.group == "auto" || data.group == "/group") read_aliases(file, t);
     read_text_column(file, data.split, "split", *t.images, num_rows, t.splits);
     read_text_column(file, data.site, "site", *t.images, num_rows, t.sites);
     read_labels(file, data.label, *t.images, num_rows, labels);

@@ -1,5 +1,6 @@
 #pragma once
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
 #include <unordered_map>
@@ -35,6 +36,8 @@ struct CorpusTables {
   std::unique_ptr<ImageReader> images;
   std::vector<std::string> file_digests;  ///< SHA-256 of shape, rows and a sample of rows, one per file
   TextColumn groups, splits, sites;
+  /// "/group_alias" of all files, "a\tb": an image of group a stands in the files only once, under group b.
+  std::multimap<std::string, std::string, std::less<>> group_aliases;
   std::vector<std::uint64_t> group_hashes;  ///< one per different group
   std::vector<std::int32_t> labels;         ///< index into class_names, -1 none; empty without labels
   std::vector<std::string> class_names;

@@ -45,11 +45,15 @@ Exclusion read_exclusion(const std::string& path, const Corpus& corpus) {
           cat("data.exclude_groups: ", path, ":", number, ": is not text; want one group id per line"));
     const auto id = trimmed(line);
     if (id.empty()) continue;
-    if (present.count(hash_of_group(id)) != 0) {
-      exclusion.groups.push_back(hash_of_group(id));
-    } else {
-      exclusion.unknown.emplace_back(id);
+    bool found = present.count(hash_of_group(id)) != 0;
+    if (found) exclusion.groups.push_back(hash_of_group(id));
+    for (const auto& kept : corpus.kept_under(id)) {
+      if (present.count(hash_of_group(kept)) == 0) continue;
+      exclusion.groups.push_back(hash_of_group(kept));
+      exclusion.joined.push_back(cat(id, " (under ", kept, ')'));
+      found = true;
     }
+    if (!found) exclusion.unknown.emplace_back(id);
   }
   if (in.bad()) throw DataError(cat("data.exclude_groups: cannot read ", path, " to its end"));
   // As likely a list that went missing on its way as one that names nobody: then the wrong patients would be seen.

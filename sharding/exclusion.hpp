@@ -8,7 +8,7 @@
 namespace entrain::sharding {
 
 /// Reads data.exclude_groups: a text file, one group id per line as it stands in the corpus; blank lines and spaces
-/// around an id do not count. ConfigError: cannot be read, is not text, names
+/// around an id do not count. A group that shares an image with another one leaves with it. ConfigError: cannot be read, is not text, names
 /// nobody, or the corpus has no groups.
 Exclusion read_exclusion(const std::string& path, const Corpus& corpus);
 

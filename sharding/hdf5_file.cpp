@@ -243,4 +243,10 @@ void Hdf5File::Rows::read(std::int64_t row, std::byte* out) {
     throw DataError(cat(h.where, " row ", row, ": cannot read: ", hdf5_reason()));
 }
 
+std::string hdf5_version() {
+  unsigned major = 0, minor = 0, release = 0;
+  H5get_libversion(&major, &minor, &release);
+  return cat(major, '.', minor, '.', release);
+}
+
 }  // namespace entrain::sharding

@@ -82,4 +82,7 @@ class Hdf5File::Rows {
   std::unique_ptr<Handles> handles_;
 };
 
+/// "1.10.8"
+std::string hdf5_version();
+
 }  // namespace entrain::sharding

@@ -188,6 +188,7 @@ class Pipeline {
     if (row.group != first.group) {
       row.why += cat(", of group ", first.group, " instead of ", row.group);
       unions_.join(row.group, first.group);
+      report_.group_aliases.emplace(row.group, first.group);
       if (report_.joined_groups.size() < 10)
         report_.joined_groups.push_back(cat(first.group, " + ", row.group));
     }
@@ -244,6 +245,11 @@ void write_tables(Hdf5Writer& file, const std::vector<ImageRow>& rows, const Ing
     labels.push_back(at - report.class_names.begin());
   }
   if (report.groups > 0) file.texts("/group", groups);
+  if (!report.group_aliases.empty()) {
+    std::vector<std::string> aliases;
+    for (const auto& [alias, kept] : report.group_aliases) aliases.push_back(cat(alias, '\t', kept));
+    file.texts("/group_alias", aliases);
+  }
   if (!report.split_names.empty()) file.texts("/split", splits);
   if (std::any_of(sites.begin(), sites.end(), [](const auto& s) { return !s.empty(); }))
     file.texts("/site", sites);

@@ -2,6 +2,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -40,7 +41,9 @@ struct IngestReport {
   std::int64_t coloured = 0;    ///< colour images turned grey
   std::int64_t groups = 0;
   std::int64_t dim_16_bit = 0;  ///< 16-bit images that stay below 1/8 of the range: a window is missing
-  std::vector<std::string> first_bad;      ///< "file: reason", at most ten
+  std::vector<std::string> first_bad;  ///< "file: reason", at most ten
+  std::set<std::pair<std::string, std::string>>
+      group_aliases;  ///< a group one of whose images stands under another, equal one's group; that one
   std::vector<std::string> joined_groups;  ///< "a + b": different groups with one image, at most ten
   std::vector<std::string> class_names, split_names;
   std::map<std::pair<std::string, std::string>, std::pair<std::int64_t, std::int64_t>>

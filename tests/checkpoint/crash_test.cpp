@@ -58,7 +58,7 @@ class Crash : public ::testing::Test {
     CheckpointStore store(dir(), {kKeep});
     Ledger ledger(dir());
     store.sweep();
-    const auto point = checkpoint::resume_point(dir(), store, ledger);
+    const auto point = checkpoint::resume_point(dir(), store, ledger, true);
     if (!point.from || !holds_its_step(*point.from)) return -1;
     for (const auto& entry : fs::directory_iterator(dir() + "/checkpoints"))
       if (entry.path().filename().string()[0] == '.') return -2;

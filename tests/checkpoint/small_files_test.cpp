@@ -1,11 +1,13 @@
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <sys/file.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <atomic>
 #include <cmath>
+#include <csignal>
 #include <filesystem>
 #include <thread>
 
@@ -192,6 +194,56 @@ int winners(int starters) {
   for (const pid_t child : children) ::waitpid(child, nullptr, 0);
   ::close(go[0]), ::close(answers[0]), ::close(leave[0]);
   return won;
+}
+
+TEST(RunLock, WhatNobodyOfOursWroteIsRefusedNotABug) {
+  const TemporaryFolder run;
+  fs::create_directory(run / "run.lock");
+  EXPECT_THROW(RunLock(run.path()), LaunchError);
+  fs::remove(run / "run.lock");
+  write_file(run / "run.lock", R"({"host":"vm","pid":1,"start_ticks":"x","started":5})");
+  EXPECT_THROW(RunLock(run.path()), LaunchError);
+}
+
+TEST(JsonLines, AFullDiskLeavesWholeLinesOnly) {
+  const TemporaryFolder folder;
+  const std::string path = folder / "metrics.jsonl";
+  const pid_t child = ::fork();
+  if (child == 0) {
+    ::signal(SIGXFSZ, SIG_IGN);
+    const rlimit small{1000, 1000};
+    ::setrlimit(RLIMIT_FSIZE, &small);
+    JsonLines lines(path, -1);
+    int failed = 0;
+    for (int step = 1; step <= 100; ++step) try {
+        lines.append({{"step", step}, {"loss", 0.5}});
+      } catch (const CheckpointError& e) {
+        failed += std::string(e.what()).find("File too large") != std::string::npos;
+      }
+    ::_exit(failed > 10 && failed < 90 ? 0 : 1);
+  }
+  int status = -1;
+  ::waitpid(child, &status, 0);
+  EXPECT_EQ(status, 0);
+  const std::string text = read_file(path);
+  EXPECT_GT(text.size(), 900U);
+  EXPECT_EQ(text.back(), '\n');
+  const JsonLines again(path, 1000);
+  EXPECT_EQ(again.dropped(), 0);
+}
+
+TEST(RunLock, AnOlderGenerationOfTheSameSupervisedRunIsFencedOff) {
+  const TemporaryFolder run;
+  const RunLock old(run.path(), checkpoint::Lease{"a", 3});  // alive, but given up
+  EXPECT_NO_THROW(old.require_held());
+  EXPECT_THROW(RunLock(run.path()), LaunchError) << "nobody else may";
+  EXPECT_THROW(RunLock(run.path(), checkpoint::Lease{"a", 3}), LaunchError)
+      << "not one of the same generation";
+  EXPECT_THROW(RunLock(run.path(), checkpoint::Lease{"a", 2}), LaunchError) << "nor an older one";
+  EXPECT_THROW(RunLock(run.path(), checkpoint::Lease{"b", 9}), LaunchError) << "nor another run's";
+  const RunLock fresh(run.path(), checkpoint::Lease{"a", 4});
+  EXPECT_NO_THROW(fresh.require_held());
+  EXPECT_THROW(old.require_held(), CommError);
 }
 
 TEST(RunLock, OfManyStartersOneWins) {

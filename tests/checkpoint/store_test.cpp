@@ -220,6 +220,43 @@ TEST(Store, ALateWriterOfADeadGenerationCannotTouchTheCommit) {
   EXPECT_FALSE(fs::exists(run / "checkpoints/.tmp-step-00000016-g0001"));
 }
 
+TEST(Store, ALatestThatCannotBeWrittenDoesNotStopRetention) {
+  const TemporaryFolder run;
+  fs::create_directories(run / "LATEST/in the way");
+  CheckpointStore store(run.path(), {2});
+  for (const std::int64_t step : {8, 16, 24, 32, 40}) commit_step(store, step, 1);
+  EXPECT_EQ(checkpoint::committed_steps(run.path()), (std::vector<std::int64_t>{40, 32}));
+}
+
+TEST(Store, AFileInPlaceOfTheFolderIsToldAtTheStart) {
+  const TemporaryFolder run;
+  write_file(run / "checkpoints", "");
+  CheckpointStore store(run.path(), {2});
+  EXPECT_THROW(store.sweep(), CheckpointError);
+}
+
+TEST(Store, AFencedPublisherGivesNothingItsFinalName) {
+  for (int allowed = 0; allowed < 3;
+       ++allowed) {  // the first look is before the final name, the second before COMMIT
+    const TemporaryFolder run;
+    CheckpointStore store(run.path(), {2});
+    checkpoint::Ledger ledger(run.path());
+    ledger.append({{"kind", "START"}});
+    int looks = 0;
+    store.set_fence([&] {
+      if (looks++ == allowed) throw CommError("this generation is over");
+    });
+    const auto votes = write_all(store, 8, 2);
+    const auto commit = [&] { store.commit(8, votes, {{"stage", "pretrain"}}, &ledger); };
+    if (allowed < 2)
+      EXPECT_THROW(commit(), CommError);
+    else
+      EXPECT_NO_THROW(commit());
+    EXPECT_EQ(fs::exists(run / "checkpoints/step-00000008"), allowed >= 1);
+    EXPECT_EQ(checkpoint::read_ledger(run.path()).records.size(), allowed < 2 ? 1U : 2U);
+  }
+}
+
 TEST(Store, AFolderNamedForAnotherStepIsBroken) {
   const TemporaryFolder run;
   CheckpointStore store(run.path(), {3});

@@ -116,7 +116,7 @@ TEST(FrontDoor, WhatNoRunCanBeginWithIs64) {
     }
     return "";
   };
-  for (const char* verb : {"pretrain", "finetune", "evaluate"}) {
+  for (const char* verb : {"plan", "pretrain", "finetune", "evaluate"}) {
     EXPECT_EQ(refusal(verb, {}), "");
     EXPECT_EQ(refusal(verb, {"data.files="}), "command line: data.files: want HDF5 files or globs, got none");
     EXPECT_THAT(refusal(verb, {"run.dir=" + (folder / "file")}),
@@ -124,8 +124,9 @@ TEST(FrontDoor, WhatNoRunCanBeginWithIs64) {
     EXPECT_THAT(refusal(verb, {"run.dir=caf\xE9"}), HasSubstr("run.dir: want UTF-8 text, got \"caf\\xe9\""));
     EXPECT_THAT(refusal(verb, {"optim.lr=x", "optim.lr=1"}), HasSubstr("optim.lr: given twice"));
   }
-  EXPECT_THAT(refusal("pretrain", {"batch.lanes=1", "batch.lane_images=1"}),
-              HasSubstr("at least 2 images in the global batch"));
+  for (const char* verb : {"plan", "pretrain"})
+    EXPECT_THAT(refusal(verb, {"batch.lanes=1", "batch.lane_images=1"}),
+                HasSubstr("at least 2 images in the global batch"));
   EXPECT_EQ(refusal("finetune", {"batch.lanes=1", "batch.lane_images=1"}), "");
 }
 

@@ -104,8 +104,6 @@ TEST(Plan, WarnsOfWhatDisagrees) {
   EXPECT_THAT(warned({"schedule.scaling=sqrt"}, images(5232)), Contains(HasSubstr("large for adamw")));
   EXPECT_THAT(warned({"schedule.warmup_steps=900"}, images(5232)),
               Contains(HasSubstr("takes the whole run")));
-  EXPECT_THAT(warned({"batch.lanes=1", "batch.lane_images=1"}, images(5232)),
-              Contains(HasSubstr("no negatives")));
 }
 
 TEST(Plan, ARunWithoutLengthIsRefused) {

@@ -143,6 +143,8 @@ TEST_F(IngestImages, DuplicatesOfAnotherPatientPutBothIntoOneSplit) {
     options_.overwrite = true;
     const auto report = ingest(csv);
     EXPECT_THAT(report.joined_groups, ElementsAre("A + B"));
+    EXPECT_THAT(corpus().kept_under("B"), ElementsAre("A"));
+    EXPECT_TRUE(corpus().kept_under("A").empty());
     together += corpus().split(0) == corpus().split(1);
     would_part += std::string(sharding::split_of("A", *options_.make_split, options_.split_seed)) !=
                   sharding::split_of("B", *options_.make_split, options_.split_seed);
@@ -321,6 +323,7 @@ TEST_F(Kermany, AllImagesAreReadAndDuplicatesFound) {
   EXPECT_EQ(report.colour, "grey");
   EXPECT_THAT(report.joined_groups, ElementsAre("NORMAL2-IM-0095 + NORMAL2-IM-0096"));
   EXPECT_EQ(report.groups, 3117);  // 0096's only image was a duplicate
+  EXPECT_THAT(corpus().kept_under("NORMAL2-IM-0096"), ElementsAre("NORMAL2-IM-0095"));
   const Corpus c = corpus();
   EXPECT_EQ(c.size(), 5824);
   EXPECT_NEAR(static_cast<double>(c.samples_of_split("train").size()), 0.7 * 5824, 200);
