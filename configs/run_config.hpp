@@ -141,6 +141,45 @@ struct EvaluateSection {
   std::string name;            ///< what tables call this corpus; empty: the first file's stem
 };
 
+/// What `entrain run` takes for a failure, and what it does about it.
+struct FaultSection {
+  std::string suspect = "3s";   ///< a rank whose heartbeat is silent for so long is told
+  std::string dead = "10s";     ///< silent for so long: dead; sooner where heartbeats came very regularly
+  std::string setup = "900s";   ///< longest time from launch to the first step
+  std::string step = "auto";    ///< longest time in one phase of a step; auto: from the steps seen
+  std::string commit = "300s";  ///< longest time of a commit
+  std::int64_t max_cycles = 3;  ///< failed generations without a new commit before giving up (93)
+  std::int64_t min_ranks = 1;   ///< with fewer left: requeue rather than go on
+};
+
+/// The batch job that `entrain submit` asks for. "" and 0: not asked for, the site's default.
+struct SlurmSection {
+  std::string time = "24h";         ///< limit of one job: 24h, 90m or Slurm's own D-HH:MM:SS
+  std::int64_t nodes = 1;           ///< without spares
+  std::int64_t ranks_per_node = 1;  ///< one per GPU, or one per few cores
+  std::int64_t cpus_per_rank = 0;
+  std::int64_t gpus_per_node = 0;
+  std::int64_t spares = 0;  ///< nodes besides, for one that dies
+  std::string memory;       ///< per node: 64G
+  std::string partition, account, qos, constraint, exclude;
+  std::string job_name;              ///< "": the last part of run.dir
+  std::vector<std::string> modules;  ///< module load each, after module purge
+  std::vector<std::string> setup;    ///< shell lines before the first step
+  std::vector<std::string> options;  ///< further options of sbatch: --mail-type=END
+  std::string container;             ///< image that srun starts the ranks in (Pyxis)
+  std::string staging;               ///< node-local folder that data.files are copied to first
+  std::string chain =
+      "requeue";  ///< how a run outlives a job: requeue | singleton: a chain of jobs | array: --array=1-K%1
+  std::int64_t chain_jobs = 10;      ///< of a chain or an array
+  std::string signal_lead = "auto";  ///< warning before the limit; auto: from the commits seen
+  std::string launcher = "auto";     ///< auto | srun | mpirun
+};
+
+/// Status page and metrics of `entrain run`.
+struct HttpSection {
+  std::string bind = "127.0.0.1:0";  ///< address:port; port 0: any free one; off: none
+};
+
 struct RunConfig {
   RunSection run;
   DataSection data;
@@ -155,6 +194,9 @@ struct RunConfig {
   InitSection init;
   FinetuneSection finetune;
   EvaluateSection evaluate;
+  FaultSection fault;
+  SlurmSection slurm;
+  HttpSection http;
 };
 
 }  // namespace entrain

@@ -190,6 +190,66 @@ void read_evaluate(Section s, EvaluateSection& c) {
   s.done();
 }
 
+void require_duration(const Section& s, const std::string& key, const std::string& text,
+                      const char* or_else) {
+  if (text == or_else) return;
+  try {
+    parse_duration(text);
+  } catch (const ConfigError& e) {
+    s.fail(key, e.what());
+  }
+}
+
+void read_fault(Section s, FaultSection& c) {
+  s.text("suspect", c.suspect);
+  s.text("dead", c.dead);
+  s.text("setup", c.setup);
+  s.text("step", c.step);
+  s.text("commit", c.commit);
+  s.integer("max_cycles", c.max_cycles, 1, 1000);
+  s.integer("min_ranks", c.min_ranks, 1, 65536);
+  s.done();
+  require_duration(s, "suspect", c.suspect, "");
+  require_duration(s, "dead", c.dead, "");
+  require_duration(s, "setup", c.setup, "");
+  require_duration(s, "step", c.step, "auto");
+  require_duration(s, "commit", c.commit, "");
+  if (parse_duration(c.dead) <= parse_duration(c.suspect))
+    s.fail("dead", cat("want more than fault.suspect (", c.suspect, "), got ", c.dead));
+}
+
+void read_slurm(Section s, SlurmSection& c) {
+  s.text("time", c.time);
+  s.integer("nodes", c.nodes, 1, 100'000);
+  s.integer("ranks_per_node", c.ranks_per_node, 1, 1024);
+  s.integer("cpus_per_rank", c.cpus_per_rank, 0, 4096);
+  s.integer("gpus_per_node", c.gpus_per_node, 0, 1024);
+  s.integer("spares", c.spares, 0, 10'000);
+  s.text("memory", c.memory);
+  s.text("partition", c.partition);
+  s.text("account", c.account);
+  s.text("qos", c.qos);
+  s.text("constraint", c.constraint);
+  s.text("exclude", c.exclude);
+  s.text("job_name", c.job_name);
+  s.texts("modules", c.modules);
+  s.texts("setup", c.setup);
+  s.texts("options", c.options);
+  s.text("container", c.container);
+  s.text("staging", c.staging);
+  s.choice("chain", c.chain, {"requeue", "singleton", "array"});
+  s.integer("chain_jobs", c.chain_jobs, 1, 10'000);
+  s.text("signal_lead", c.signal_lead);
+  s.choice("launcher", c.launcher, {"auto", "srun", "mpirun"});
+  s.done();
+  require_duration(s, "signal_lead", c.signal_lead, "auto");
+}
+
+void read_http(Section s, HttpSection& c) {
+  s.text("bind", c.bind);
+  s.done();
+}
+
 void add_preset(RawSection& views) {
   const auto chosen = views.entries.find("preset");
   if (chosen == views.entries.end() || chosen->second.kind != RawValue::Kind::kScalar) return;
@@ -227,6 +287,9 @@ RunConfig read_sections(ConfigTree tree, Reading& reading) {
   read_init(take("init"), c.init);
   read_finetune(take("finetune"), c.finetune);
   read_evaluate(take("evaluate"), c.evaluate);
+  read_fault(take("fault"), c.fault);
+  read_slurm(take("slurm"), c.slurm);
+  read_http(take("http"), c.http);
   for (const auto& [name, section] : tree) {
     const std::string near = nearest(name, sections);
     throw ConfigError(cat(section.where, ": ", name, ": unknown section; ",

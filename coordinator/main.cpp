@@ -1,6 +1,7 @@
 // The front door, `entrain`: no LibTorch, no MPI, an answer in milliseconds. Verbs that compute are handed to
 // entrain-worker, which lies beside this program, in this process (execv), so that `mpirun -n 4 entrain pretrain
 // run.yaml` is the MPI step itself.
+#include <signal.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -37,6 +38,11 @@ bool has(const std::vector<std::string>& args, std::string_view word) {
   for (auto& word : words) argv.push_back(word.data());
   argv.push_back(nullptr);
   std::cout.flush();
+  // A stop that comes while the worker's libraries are loaded waits for its handlers.
+  sigset_t stops;
+  ::sigemptyset(&stops);
+  for (const int signal : {SIGTERM, SIGUSR1, SIGINT}) ::sigaddset(&stops, signal);
+  ::sigprocmask(SIG_BLOCK, &stops, nullptr);
   ::execv(worker.c_str(), argv.data());
   throw LaunchError(cat(worker, ": cannot be started (", std::strerror(errno), "); `entrain ", verb,
                         "` needs it beside this program: build the target entrain-worker"));

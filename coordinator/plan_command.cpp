@@ -10,16 +10,19 @@
 #include "coordinator/cli.hpp"
 #include "coordinator/commands.hpp"
 #include "coordinator/plan.hpp"
+#include "coordinator/simulate_run.hpp"
 #include "sharding/batch_classes.hpp"
 #include "sharding/corpus.hpp"
 #include "sharding/sample_plan.hpp"
+#include "sharding/value_window.hpp"
 
 namespace entrain::coordinator {
 namespace {
 
 const std::vector<CliOption> kOptions{
     {"--samples", "N", "plans for N images without opening any file"},
-    {"--throughput", "VIEWS_PER_S", "tells how long it will take, at this speed of all ranks together"}};
+    {"--throughput", "VIEWS_PER_S", "tells how long it will take, at this speed of all ranks together"},
+    {"--simulate", "FAULTS.yaml", "plays the run with such failures, many times, on a virtual clock"}};
 
 double number_option(const CommandLine& line, const std::string& name, double most) {
   const auto found = line.options.find(name);
@@ -66,6 +69,7 @@ PlanInput input_of(const CommandLine& line) {
   }
   const auto corpus = sharding::Corpus::open(config.data);
   require_batches(config.batch, config.run.seed, corpus);
+  sharding::value_window(config.data, corpus);  // refuses values that need a window chosen by somebody
   input.num_samples = corpus.size();
   input.image = corpus.shape();
   input.digest = corpus.digest();
@@ -83,6 +87,8 @@ int plan_command(const std::vector<std::string>& args) {
   }
   const Plan plan = make_plan(line.config.config, input_of(line));
   std::cout << (line.json ? plan_json(plan, line.config) : plan_text(plan, line.config));
+  if (const auto faults = line.options.find("--simulate"); faults != line.options.end() && !line.json)
+    std::cout << simulation_text(plan, line.config.config, read_simulation(faults->second));
   return 0;
 }
 

@@ -1,12 +1,11 @@
 #include "slurm/job_end.hpp"
 
-#include <array>
 #include <cctype>
 #include <charconv>
-#include <cstdio>
 #include <cstdlib>
-#include <memory>
 #include <string_view>
+
+#include "slurm/commands.hpp"
 
 namespace entrain::slurm {
 namespace {
@@ -19,13 +18,6 @@ std::optional<std::int64_t> number_in(const char* variable) {
   const auto [end, error] = std::from_chars(all.data(), all.data() + all.size(), number);
   if (error != std::errc{} || end != all.data() + all.size() || number <= 0) return std::nullopt;
   return number;
-}
-
-std::string output_of(const std::string& command) {
-  const std::unique_ptr<std::FILE, int (*)(std::FILE*)> pipe(::popen(command.c_str(), "re"), ::pclose);
-  std::array<char, 256> text{};
-  if (!pipe || std::fgets(text.data(), text.size(), pipe.get()) == nullptr) return "";
-  return text.data();
 }
 
 }  // namespace
@@ -43,7 +35,9 @@ std::optional<std::time_t> parse_end_time(const std::string& text) {
 std::optional<std::time_t> job_end() {
   if (const auto job = number_in("SLURM_JOB_ID"))
     if (const auto end = parse_end_time(
-            output_of("squeue --noheader --jobs=" + std::to_string(*job) + " --format=%e 2>/dev/null")))
+            run_command({"squeue", "--noheader", "--jobs=" + std::to_string(*job), "--format=%e"},
+                        kAskSeconds)
+                .out))
       return end;
   return number_in("SLURM_JOB_END_TIME");
 }

@@ -18,13 +18,16 @@
 #include "configs/log.hpp"
 #include "configs/process.hpp"
 #include "coordinator/cli.hpp"
+#include "coordinator/exit_file.hpp"
 #include "worker/collectives/mpi.hpp"
 #include "worker/export/export_command.hpp"
+#include "worker/preflight.hpp"
 #include "worker/stages/evaluate.hpp"
 #include "worker/stages/finetune.hpp"
 #include "worker/stages/pretrain.hpp"
 #include "worker/stages/run_folder.hpp"
 #include "worker/stages/stop_signal.hpp"
+#include "worker/stages/supervised_rank.hpp"
 #include "worker/stages/together.hpp"
 #include "worker/views/inspect_views_command.hpp"
 
@@ -96,12 +99,15 @@ int run_stage(const StageCommand& command, const std::vector<std::string>& args)
   std::string reason = "done";
   std::optional<LaneThreads> threads;
   std::optional<Stage> stage;
+  std::optional<SupervisedRank> supervised;
   const auto write_end = [&] {
-    if (stage && stage->leads() && stage->owns_run_folder) write_exit(stage->config().run.dir, code, reason);
+    if (stage && stage->leads() && stage->owns_run_folder)
+      coordinator::write_exit(stage->config().run.dir, {code, reason});
   };
   try {
     if (!line) together(comm, parse);
     if (line->answer) return answer(comm, *line->answer);
+    if (const auto who = control::supervised()) supervised.emplace(*who, line->config.config.run.dir, comm);
     threads.emplace(lane_threads(line->config.config, comm));
     stage.emplace(line->config, comm, *threads);
     require_sound_start(*stage, command);
@@ -113,12 +119,14 @@ int run_stage(const StageCommand& command, const std::vector<std::string>& args)
     reason = error.what();
     if (!error.on_all_ranks() && comm.size() > 1) {
       write_end();
+      if (supervised) supervised->bye(code, reason);
       comm.abort(reason, error.code());
     }
     if (comm.rank() == 0) log(Level::kError, reason);
   }
   write_end();
   code = end_answer(code);
+  if (supervised) supervised->bye(code, reason);
   comm.barrier();  // nobody ends while another still watches it
   return code;
 }
@@ -127,6 +135,8 @@ int run(const std::vector<std::string>& args) {
   const std::string name = args.empty() ? "" : args[0];
   const std::vector<std::string> rest(args.begin() + (args.empty() ? 0 : 1), args.end());
   if (name == "export") return end_answer(export_command(rest));
+  if (name == "versions") return end_answer(versions_command());
+  if (name == "preflight") return end_answer(preflight_command());
   if (name == "inspect") return end_answer(inspect_views_command(rest));
   for (const StageCommand& command : kStages)
     if (name == command.name) return run_stage(command, rest);

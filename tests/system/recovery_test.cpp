@@ -131,9 +131,65 @@ TEST_F(Recovery, AWithdrawnPatientIsLeftOutFromThereOnAndTheLedgerShowsIt) {
   const Ran audit = run(cat("entrain audit --group phantom-000000 ", small_->dir("withdrawn")));
   EXPECT_EQ(audit.code, 0) << audit.output;
   EXPECT_THAT(audit.output, AllOf(HasSubstr("left out by the START"), HasSubstr("proven: steps 1 to 30")));
-  const Ran again = run(small_->pretrain(2, "withdrawn", cat("train.steps=40", kEndless)));  // and back
+  const Ran forgotten = run(small_->pretrain(2, "withdrawn", cat("train.steps=40", kEndless)));
+  EXPECT_EQ(forgotten.code, 73) << forgotten.output;
+  EXPECT_THAT(forgotten.output, HasSubstr("Set data.exclude_groups again"));
+  write_file(list, "phantom-000001\n");  // back on purpose
+  const Ran again =
+      run(small_->pretrain(2, "withdrawn", cat("train.steps=40 data.exclude_groups=", list, kEndless)));
   ASSERT_EQ(again.code, 0) << again.output;
   EXPECT_EQ(run(cat("entrain audit ", small_->dir("withdrawn"))).code, 0);
+}
+
+TEST_F(Recovery, CheckpointsOrALedgerThatAreGoneAreNotPassedOverInSilence) {
+  ASSERT_EQ(run(small_->pretrain(1, "gone", "train.steps=10")).code, 0);
+  const std::string dir = small_->dir("gone");
+  std::filesystem::rename(dir + "/checkpoints", dir + "/elsewhere");
+  const Ran without = run(small_->pretrain(2, "gone", "train.steps=10"));
+  EXPECT_EQ(without.code, 73) << without.output;
+  EXPECT_THAT(without.output, HasSubstr("its ledger has commits up to step 10, but there is no checkpoint"));
+  std::filesystem::remove_all(dir + "/checkpoints");
+  std::filesystem::rename(dir + "/elsewhere", dir + "/checkpoints");
+
+  ASSERT_EQ(run(small_->pretrain(1, "other", "train.steps=10 run.seed=9")).code, 0);
+  const std::string mine = read_file(dir + "/ledger.jsonl");
+  write_file(dir + "/ledger.jsonl", read_file(small_->dir("other") + "/ledger.jsonl"));
+  const Ran foreign = run(small_->pretrain(2, "gone", "train.steps=10"));
+  EXPECT_EQ(foreign.code, 73) << foreign.output;
+  EXPECT_THAT(foreign.output,
+              AllOf(HasSubstr("it was cut, or is of another run"), HasSubstr("mv ledger.jsonl")));
+  const Ran verified = run("entrain verify " + dir);
+  EXPECT_EQ(verified.code, 73);
+  EXPECT_THAT(verified.output, HasSubstr("a resume refuses (73)"));
+
+  std::filesystem::remove(dir + "/ledger.jsonl");  // as advised
+  const Ran fresh = run(small_->pretrain(2, "gone", "train.steps=10"));
+  EXPECT_EQ(fresh.code, 0) << fresh.output;
+  EXPECT_THAT(fresh.output, HasSubstr("a new one begins, which proves nothing of the steps before"));
+  EXPECT_EQ(run("entrain audit " + dir).code, 73);
+  write_file(dir + "/ledger.jsonl", mine);
+  EXPECT_EQ(run("entrain audit " + dir).code, 0);
+  EXPECT_EQ(run(small_->pretrain(2, "gone", "train.steps=10")).code, 0);
+}
+
+TEST_F(Recovery, WeightsBringAlongWhomTheyHaveSeen) {
+  const std::string list = small_->dir("left-out.txt");
+  write_file(list, "phantom-000000\n");
+  ASSERT_EQ(run(small_->pretrain(1, "parent", "train.steps=4")).code, 0);
+  const auto child = [&](const std::string& name, const std::string& more) {
+    return run(small_->pretrain(2, name, cat("train.steps=6 data.exclude_groups=", list, ' ', more)));
+  };
+  const Ran born = child("child", cat("init.from=", small_->dir("parent")));
+  ASSERT_EQ(born.code, 0) << born.output;
+  EXPECT_THAT(born.output, HasSubstr("have seen 1 of the groups of data.exclude_groups"));
+  ASSERT_EQ(child("orphan", "").code, 0);
+  const Ran audit = run(cat("entrain audit --group phantom-000000 ", small_->dir("child")));
+  EXPECT_EQ(audit.code, 0) << audit.output;
+  EXPECT_THAT(audit.output, AllOf(HasSubstr("seen by the weights it began from"),
+                                  HasSubstr(cat("did not", std::string(21, ' '), "none"))));
+  const Ran control = run(cat("entrain audit --group phantom-000000 ", small_->dir("orphan")));
+  EXPECT_THAT(control.output,
+              AllOf(HasSubstr(cat("saw it", std::string(22, ' '), "none")), Not(HasSubstr("began from"))));
 }
 
 TEST_F(Recovery, AChangedLedgerStopsTheRunAndTheAudit) {

@@ -16,8 +16,16 @@ SmallRun::SmallRun() {
 }
 
 std::string SmallRun::pretrain(int ranks, const std::string& name, const std::string& overrides) const {
-  std::string line =
-      cat("exec mpirun -n ", ranks, " entrain pretrain ", ENTRAIN_SOURCE_DIR, "/configs/demo.yaml");
+  return with_settings(cat("exec mpirun -n ", ranks, " entrain pretrain "), name, overrides);
+}
+
+std::string SmallRun::supervised(int ranks, const std::string& name, const std::string& overrides) const {
+  return with_settings(cat("exec entrain run -n ", ranks, ' '), name, overrides);
+}
+
+std::string SmallRun::with_settings(const std::string& command, const std::string& name,
+                                    const std::string& overrides) const {
+  std::string line = cat(command, ENTRAIN_SOURCE_DIR, "/configs/demo.yaml");
   for (const std::string& setting :
        {"run.dir=" + dir(name), "data.files=" + corpus(), std::string("train.steps=20"),
         std::string("batch.lanes=4"), std::string("batch.lane_images=4"), std::string("views.crop_pixels=32"),

@@ -17,6 +17,8 @@ class SmallRun {
   std::string dir(const std::string& name) const { return folder_ / name; }
   /// exec mpirun -n RANKS entrain pretrain ... run.dir=DIR OVERRIDES
   std::string pretrain(int ranks, const std::string& name, const std::string& overrides = "") const;
+  /// exec entrain run -n RANKS ... run.dir=DIR OVERRIDES
+  std::string supervised(int ranks, const std::string& name, const std::string& overrides = "") const;
   /// The process of a rank of a run that is going on; 0: none.
   pid_t worker_pid(const std::string& name, int rank) const;
   /// Waits, at most a minute, until the run has committed this step; returns the newest one.
@@ -25,6 +27,9 @@ class SmallRun {
   std::string digest(const std::string& name) const;
 
  private:
+  std::string with_settings(const std::string& command, const std::string& name,
+                            const std::string& overrides) const;
+
   TemporaryFolder folder_;
 };
 

@@ -9,12 +9,14 @@
 #include <chrono>
 #include <climits>
 #include <cstdlib>
+#include <cstring>
 #include <numeric>
 #include <thread>
 
 #include "configs/cat.hpp"
 #include "configs/error.hpp"
 #include "configs/log.hpp"
+#include "coordinator/control/progress.hpp"
 #include "worker/collectives/peer_watch.hpp"
 
 namespace entrain::worker {
@@ -59,6 +61,12 @@ std::vector<int> offsets_of(const std::vector<int>& counts) {
     sum += counts[r];
   }
   return offsets;
+}
+
+// In the heartbeat: who has entered the fewest collectives is who the others wait for.
+control::RankProgress::Scope entered() {
+  control::progress().count_collective();
+  return control::progress().enter(control::Phase::kCollective);
 }
 
 // A world of one under a launcher that started several tasks trains the same model several times.
@@ -114,6 +122,39 @@ MpiSession::~MpiSession() {
   if (!finalized) MPI_Finalize();
 }
 
+// Beats travel beside MPI, but the memory they are noted in is MPI's: nothing is left behind in /dev/shm by a kill.
+class MpiCollectives::SharedWindow {
+ public:
+  explicit SharedWindow(MPI_Aint bytes) {
+    MPI_Comm node = MPI_COMM_NULL;
+    check(MPI_Comm_split_type(MPI_COMM_WORLD, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &node),
+          "MPI_Comm_split_type");
+    int rank = 0;
+    MPI_Comm_rank(node, &rank);
+    check(MPI_Win_allocate_shared(rank == 0 ? bytes : 0, 1, MPI_INFO_NULL, node, &memory_, &window_),
+          "MPI_Win_allocate_shared");
+    MPI_Aint size = 0;
+    int unit = 0;
+    check(MPI_Win_shared_query(window_, 0, &size, &unit, &memory_), "MPI_Win_shared_query");
+    if (rank == 0) std::memset(memory_, 0, static_cast<std::size_t>(bytes));
+    check(MPI_Barrier(node), "barrier of a node");
+    MPI_Comm_free(&node);
+  }
+  ~SharedWindow() { MPI_Win_free(&window_); }
+  SharedWindow(const SharedWindow&) = delete;
+  SharedWindow& operator=(const SharedWindow&) = delete;
+  void* memory() const { return memory_; }
+
+ private:
+  void* memory_ = nullptr;
+  MPI_Win window_ = MPI_WIN_NULL;
+};
+
+void* MpiCollectives::shared_memory(std::size_t bytes) {
+  window_ = std::make_unique<SharedWindow>(static_cast<MPI_Aint>(bytes));
+  return window_->memory();
+}
+
 MpiCollectives::MpiCollectives() {
   check(MPI_Comm_rank(MPI_COMM_WORLD, &rank_), "MPI_Comm_rank");
   check(MPI_Comm_size(MPI_COMM_WORLD, &size_), "MPI_Comm_size");
@@ -129,6 +170,7 @@ MpiCollectives::MpiCollectives() {
 MpiCollectives::~MpiCollectives() = default;
 
 GatheredRows MpiCollectives::all_gather_rows(const at::Tensor& rows) {
+  const auto scope = entered();
   TORCH_CHECK(rows.is_contiguous() && rows.dim() > 0, "all_gather_rows: want contiguous rows");
   std::int64_t row = 1;
   for (std::int64_t d = 1; d < rows.dim(); ++d) row *= rows.size(d);
@@ -149,6 +191,7 @@ GatheredRows MpiCollectives::all_gather_rows(const at::Tensor& rows) {
 
 at::Tensor MpiCollectives::all_to_all(const at::Tensor& send, const std::vector<std::int64_t>& send_counts,
                                       const std::vector<std::int64_t>& receive_counts) {
+  const auto scope = entered();
   TORCH_CHECK(send.is_contiguous() && send.dim() == 1, "all_to_all: want a flat tensor");
   std::vector<int> out(size_), in(size_);
   for (int r = 0; r < size_; ++r) {
@@ -165,6 +208,7 @@ at::Tensor MpiCollectives::all_to_all(const at::Tensor& send, const std::vector<
 }
 
 void MpiCollectives::all_reduce_sum_(at::Tensor t) {
+  const auto scope = entered();
   TORCH_CHECK(t.is_contiguous(), "all_reduce_sum_: want a contiguous tensor");
   check(MPI_Allreduce(MPI_IN_PLACE, t.mutable_data_ptr(), as_count(t.numel()), mpi_type(t.scalar_type()),
                       MPI_SUM, MPI_COMM_WORLD),
@@ -172,11 +216,13 @@ void MpiCollectives::all_reduce_sum_(at::Tensor t) {
 }
 
 std::int64_t MpiCollectives::all_reduce_max(std::int64_t value) {
+  const auto scope = entered();
   check(MPI_Allreduce(MPI_IN_PLACE, &value, 1, MPI_INT64_T, MPI_MAX, MPI_COMM_WORLD), "all_reduce_max");
   return value;
 }
 
 std::vector<std::string> MpiCollectives::all_gather_text(const std::string& mine) {
+  const auto scope = entered();
   const int length = as_count(static_cast<std::int64_t>(mine.size()));
   std::vector<int> lengths(size_);
   check(MPI_Allgather(&length, 1, MPI_INT, lengths.data(), 1, MPI_INT, MPI_COMM_WORLD),
@@ -191,7 +237,10 @@ std::vector<std::string> MpiCollectives::all_gather_text(const std::string& mine
   return texts;
 }
 
-void MpiCollectives::barrier() { check(MPI_Barrier(MPI_COMM_WORLD), "barrier"); }
+void MpiCollectives::barrier() {
+  const auto scope = entered();
+  check(MPI_Barrier(MPI_COMM_WORLD), "barrier");
+}
 
 void MpiCollectives::abort(std::string_view reason, ExitCode code) noexcept {
   if (watch_) watch_->stop();  // this rank is the one that ends first

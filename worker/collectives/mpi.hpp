@@ -1,4 +1,5 @@
 #pragma once
+#include <cstddef>
 #include <memory>
 #include <string>
 
@@ -47,8 +48,14 @@ class MpiCollectives final : public Collectives {
   int local_size() const noexcept { return local_size_; }
   int local_rank() const noexcept { return local_rank_; }
 
+  /// Memory that all ranks of this host see, for the life of this object; zeroed; the same on each of them. Collective;
+  /// once.
+  void* shared_memory(std::size_t bytes);
+
  private:
+  class SharedWindow;
   int rank_ = 0, size_ = 1, local_rank_ = 0, local_size_ = 1;
+  std::unique_ptr<SharedWindow> window_;
   std::unique_ptr<PeerWatch> watch_;
 };
 

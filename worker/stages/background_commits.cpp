@@ -7,6 +7,7 @@
 #include "checkpoint/interval.hpp"
 #include "configs/cat.hpp"
 #include "configs/log.hpp"
+#include "coordinator/control/progress.hpp"
 #include "worker/stages/control_word.hpp"
 #include "worker/stages/stop_signal.hpp"
 
@@ -37,10 +38,8 @@ BackgroundCommits::BackgroundCommits(Committer& committer, Collectives& comm, La
 
 bool BackgroundCommits::must_stop(double step_seconds) {
   slowest_step_ = std::max(slowest_step_, step_seconds);
-  if (stop_signal() != 0) {
-    why_stopped_ = signal_name(stop_signal());
-    return true;
-  }
+  why_stopped_ = stop_reason();
+  if (!why_stopped_.empty()) return true;
   if (!deadline_) return false;
   const auto left = deadline_->seconds_left();
   if (!left || *left > checkpoint::lead_seconds(slowest_step_, committer_.slowest_seconds())) return false;
@@ -61,6 +60,7 @@ bool BackgroundCommits::after_step(std::int64_t step, const sharding::ImageBatch
   settle(committer_.advance(all.busy > 0));
   const bool last = step == total_steps_;
   if (all.stop > 0 || last) {
+    const auto phase = control::progress().enter(control::Phase::kCommit);
     settle(committer_.finish());
     settle(committer_.commit(step, state_.tensors(), state_.facts(), span_.part()));
   } else if (all.commit > 0) {

@@ -11,6 +11,7 @@
 #include "configs/cat.hpp"
 #include "configs/error.hpp"
 #include "configs/log.hpp"
+#include "coordinator/control/supervised.hpp"
 #include "worker/stages/span_recorder.hpp"
 #include "worker/stages/together.hpp"
 
@@ -42,6 +43,12 @@ nlohmann::json to_json(const std::optional<checkpoint::Found>& found) {
           {"passed_over", found->passed_over}};
 }
 
+std::optional<checkpoint::Lease> lease() {
+  const auto mine = control::supervised();
+  if (!mine) return std::nullopt;
+  return checkpoint::Lease{mine->run_id, mine->generation};
+}
+
 std::optional<checkpoint::Found> found_of(const nlohmann::json& told) {
   if (told.is_null()) return std::nullopt;
   return checkpoint::Found{told.at("step"), told.at("dir"), told.at("manifest"), told.at("passed_over")};
@@ -59,7 +66,8 @@ Committer::Committer(std::string run_dir, const CheckpointSection& config, Colle
       last_begin_(now()) {
   together(comm_, [&] {
     if (comm_.rank() != 0) return;
-    lock_.emplace(run_dir_);
+    lock_.emplace(run_dir_, lease());
+    store_.set_fence([this] { lock_->require_held(); });
     if (with_ledger) ledger_.emplace(run_dir_, files);
     store_.sweep();
   });
@@ -74,7 +82,7 @@ checkpoint::ResumePoint Committer::resume() {
     if (const auto steps = checkpoint::committed_steps(run_dir_); config_.resume == "never" && !steps.empty())
       throw CheckpointError(cat(run_dir_, ": holds a checkpoint of step ", steps[0],
                                 " but checkpoint.resume is never; set run.dir anew, or resume=auto"));
-    point = checkpoint::resume_point(run_dir_, store_, *ledger_);
+    point = checkpoint::resume_point(run_dir_, store_, *ledger_, config_.prove != "off");
   });
   const nlohmann::json mine = {
       {"from", to_json(point.from)}, {"before", to_json(point.before)}, {"said", point.said}};
@@ -103,10 +111,21 @@ void Committer::start(nlohmann::json facts) {
     if (comm_.rank() != 0) return;
     facts["kind"] = "START";
     facts["from_step"] = committed_;
+    // A supervisor counts the generations that never came so far, too.
+    if (const auto mine = control::supervised(); mine && mine->generation > ledger_->generation())
+      facts["generation"] = mine->generation;
     ledger_->append(std::move(facts));
   });
   const std::string mine = comm_.rank() == 0 ? cat(ledger_->generation()) : "";
   store_.set_generation(std::stoll(comm_.all_gather_text(mine)[0]));
+}
+
+void Committer::note(nlohmann::json record) noexcept {
+  try {
+    if (ledger_) ledger_->append(std::move(record));
+  } catch (const std::exception& e) {
+    log(Level::kWarning, e.what());
+  }
 }
 
 bool Committer::due(std::int64_t step) const {
@@ -209,6 +228,7 @@ CommitOutcome Committer::commit(std::int64_t step, const std::vector<NamedTensor
 void Committer::end(int code, const std::string& reason) noexcept {
   try {
     if (publishing_.valid() && publishing_.get().empty()) committed_ = current_.step;
+    if (lock_) lock_->require_held();
     if (ledger_)
       ledger_->append({{"kind", "END"}, {"code", code}, {"committed", committed_}, {"reason", reason}});
   } catch (const std::exception& e) {

@@ -48,6 +48,9 @@ class Committer {
   /// Collective: START record; from here on everything is of a new generation.
   void start(nlohmann::json facts);
 
+  /// A record besides those of commits; rank 0 writes it, every rank may call. A disk that cannot take it is a warning.
+  void note(nlohmann::json record) noexcept;
+
   /// Whether a commit is due after this step: by count, or by time as rank 0 sees it (let all ranks agree).
   bool due(std::int64_t step) const;
   bool in_flight() const { return phase_ != Phase::kIdle; }

@@ -166,6 +166,7 @@ nlohmann::json metrics_of(const Stage& stage, const EvaluateModel& model, const 
 
 int evaluate(Stage& stage) {
   const RunConfig& config = stage.config();
+  require_run_dir(stage, "metrics.json and predictions.csv");
   const sharding::Corpus opened = open_corpus(stage);
   std::optional<sharding::Corpus> labelled;
   std::optional<checkpoint::RunLock> lock;  // rank 0
@@ -173,8 +174,6 @@ int evaluate(Stage& stage) {
   std::vector<std::int64_t> label_of;
   Leakage leakage;
   together(stage.comm, [&] {
-    if (config.run.dir.empty())
-      throw ConfigError("run.dir is not set: where shall metrics.json and predictions.csv go?");
     require_labels(opened, config.data);
     require_utf8_classes(opened);
     const auto samples = labelled_samples(opened);

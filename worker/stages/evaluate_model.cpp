@@ -7,10 +7,10 @@
 #include "configs/cat.hpp"
 #include "configs/error.hpp"
 #include "configs/log.hpp"
+#include "sharding/value_window.hpp"
 #include "worker/stages/committer.hpp"
 #include "worker/stages/finetune_start.hpp"
 #include "worker/stages/lineage.hpp"
-#include "worker/views/value_window.hpp"
 
 namespace entrain::worker {
 namespace {
@@ -21,18 +21,18 @@ std::string set_at(const ResolvedConfig& resolved, const std::string& key) {
   return origin == resolved.origins.end() || origin->second == "default" ? "" : origin->second;
 }
 
-ValueWindow window_for(const ResolvedConfig& resolved, const nlohmann::json& facts,
-                       const sharding::Corpus& corpus) {
+sharding::ValueWindow window_for(const ResolvedConfig& resolved, const nlohmann::json& facts,
+                                 const sharding::Corpus& corpus) {
   const bool set =
       !set_at(resolved, "data.window_low").empty() || !set_at(resolved, "data.window_high").empty();
   if (!set && facts.at("image_type") == sharding::name_of(corpus.shape().type))
     return {facts.at("window_low"), facts.at("window_high")};
-  return value_window(resolved.config.data, corpus);
+  return sharding::value_window(resolved.config.data, corpus);
 }
 
 PlainViews views_for(const ResolvedConfig& resolved, const nlohmann::json& facts, const std::string& dir,
                      const sharding::Corpus& corpus) {
-  const ValueWindow window = window_for(resolved, facts, corpus);
+  const sharding::ValueWindow window = window_for(resolved, facts, corpus);
   PlainViews plain{resolved.config.views, window.low, window.high, resolved.config.batch.lane_images};
   const std::int64_t side = facts.at("image_pixels");
   const std::string origin = set_at(resolved, "views.crop_pixels");

@@ -9,22 +9,14 @@
 #include "configs/log.hpp"
 #include "configs/philox.hpp"
 #include "configs/section.hpp"
+#include "sharding/value_window.hpp"
 #include "worker/stages/lineage.hpp"
 #include "worker/stages/run_folder.hpp"
 #include "worker/stages/shared_corpus.hpp"
 #include "worker/stages/together.hpp"
-#include "worker/views/value_window.hpp"
 
 namespace entrain::worker {
 namespace {
-
-// What one rank finds out alone, told to all if it fails.
-template <typename T>
-T found_together(Stage& stage, const std::function<T()>& find) {
-  std::optional<T> found;
-  together(stage.comm, [&] { found.emplace(find()); });
-  return std::move(*found);
-}
 
 std::uint64_t seed_of(std::uint64_t seed, std::int64_t repeat) {
   if (repeat == 0) return seed;
@@ -35,17 +27,9 @@ std::uint64_t seed_of(std::uint64_t seed, std::int64_t repeat) {
   return std::uint64_t{mixed[0]} << 32 | mixed[1];
 }
 
-const std::string& checked_run_dir(Stage& stage) {
-  together(stage.comm, [&] {
-    if (stage.config().run.dir.empty())
-      throw ConfigError("run.dir is not set: where shall the fine-tuned weights and metrics go?");
-  });
-  return stage.config().run.dir;
-}
-
 PlainViews plain_views(Stage& stage, const sharding::Corpus& train) {
-  ValueWindow window;
-  together(stage.comm, [&] { window = value_window(stage.config().data, train); });
+  const auto window =
+      found_together(stage.comm, [&] { return sharding::value_window(stage.config().data, train); });
   return {stage.config().views, window.low, window.high, stage.config().batch.lane_images};
 }
 
@@ -80,13 +64,13 @@ std::string first_difference(const nlohmann::json& facts, const std::map<std::st
 
 FinetuneSetup::FinetuneSetup(Stage& stage)
     : corpus(open_corpus(stage)),
-      sets(found_together<FinetuneSets>(stage, [&] { return finetune_sets(corpus, stage.config()); })),
-      start(found_together<FinetuneStart>(
-          stage, [&] { return read_start(stage.resolved, corpus.shape().channels); })),
+      sets(found_together(stage.comm, [&] { return finetune_sets(corpus, stage.config()); })),
+      start(found_together(stage.comm, [&] { return read_start(stage.resolved, corpus.shape().channels); })),
       network(start.model, corpus.shape().channels, static_cast<std::int64_t>(class_names().size()),
               stage.config().run.seed),
       plain(plain_views(stage, sets.train)),
-      committer(checked_run_dir(stage), stage.config().checkpoint, stage.comm, /*with_ledger=*/false),
+      committer(require_run_dir(stage, "the fine-tuned weights and metrics"), stage.config().checkpoint,
+                stage.comm, /*with_ledger=*/false),
       finished(committer.newest()),
       order_seed(seed_of(stage.config().run.seed, stage.config().finetune.repeat)),
       pretrain_groups_(start.pretrain_groups),

@@ -29,6 +29,9 @@ FinetuneStart from_checkpoint(const ResolvedConfig& resolved, std::int64_t in_ch
   require_channels(facts.at("in_channels"), in_channels, found.dir);
   start.pretrain_groups = read_groups(reader, kPretrainGroups);
   start.train_groups = read_groups(reader, kTrainGroups);
+  if (const auto began = facts.find("began_from");
+      began != facts.end() && began->value("lineage", "") == "unknown")
+    start.lineage = "unknown";
   if (facts.at("stage") != "finetune") return start;
   start.class_names = facts.at("class_names").get<std::vector<std::string>>();
   start.kind = facts.at("init");  // an arm keeps its name over a second fine-tuning

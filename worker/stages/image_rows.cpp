@@ -69,11 +69,10 @@ at::Tensor logits_of_images(Stage& stage, ClassifierNetwork& network, const shar
 }
 
 void leave_if_stopped(Stage& stage) {
-  const int mine = stop_signal();
-  if (stage.comm.all_reduce_max(mine != 0 ? 1 : 0) == 0) return;
-  Error stopped(ExitCode::kRequeue,
-                cat("stopped by ", mine != 0 ? signal_name(mine) : "a signal on another rank",
-                    "; nothing was committed, the same command starts over (exit 75)"));
+  const std::string mine = stop_reason();
+  if (stage.comm.all_reduce_max(mine.empty() ? 0 : 1) == 0) return;
+  Error stopped(ExitCode::kRequeue, cat("stopped by ", mine.empty() ? "a signal on another rank" : mine,
+                                        "; nothing was committed, the same command starts over (exit 75)"));
   stopped.set_on_all_ranks();
   throw stopped;
 }

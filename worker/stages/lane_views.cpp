@@ -6,7 +6,7 @@
 
 namespace entrain::worker {
 
-LaneViews::LaneViews(const ViewSection& config, std::uint64_t seed, ValueWindow window,
+LaneViews::LaneViews(const ViewSection& config, std::uint64_t seed, sharding::ValueWindow window,
                      const sharding::ImageShape& shape, const LaneLayout& layout)
     : config_(config), seed_(seed), shape_(shape), layout_(layout) {
   for (std::int64_t i = 0; i < layout.mine.count; ++i) {

@@ -5,9 +5,9 @@
 
 #include "configs/run_config.hpp"
 #include "sharding/loader.hpp"
+#include "sharding/value_window.hpp"
 #include "worker/collectives/lane_layout.hpp"
 #include "worker/views/render_view.hpp"
-#include "worker/views/value_window.hpp"
 
 namespace entrain::worker {
 
@@ -15,7 +15,7 @@ namespace entrain::worker {
 /// first step: the tensor of a lane is overwritten when its next batch is made.
 class LaneViews {
  public:
-  LaneViews(const ViewSection& config, std::uint64_t seed, ValueWindow window,
+  LaneViews(const ViewSection& config, std::uint64_t seed, sharding::ValueWindow window,
             const sharding::ImageShape& shape, const LaneLayout& layout);
 
   /// Views of this rank's lane i (0: its first) out of its batch: [views * images, C, P, P] in [-1, 1],

@@ -3,10 +3,13 @@
 #include <ATen/ATen.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <iterator>
 #include <span>
 #include <unordered_set>
 
+#include "checkpoint/digest.hpp"
+#include "checkpoint/find.hpp"
 #include "configs/cat.hpp"
 #include "worker/stages/committer.hpp"
 
@@ -41,6 +44,23 @@ at::Tensor united(const at::Tensor& a, const at::Tensor& b) {
   std::vector<std::int64_t> both;
   std::set_union(left.begin(), left.end(), right.begin(), right.end(), std::back_inserter(both));
   return at::tensor(both, at::kLong);
+}
+
+Ancestry read_ancestry(const std::string& from) {
+  if (from == "scratch") return {{{"from", from}, {"lineage", "none"}}, {}};
+  if (std::filesystem::is_regular_file(from))
+    return {{{"from", from}, {"lineage", "unknown"}, {"sha256", checkpoint::digest_file(from).sha256}}, {}};
+  const auto found = checkpoint::open_checkpoint(from);
+  const checkpoint::CheckpointReader reader(found.dir);
+  const at::Tensor groups = united(read_groups(reader, kPretrainGroups), read_groups(reader, kTrainGroups));
+  const auto began = found.manifest.find("began_from");
+  const bool unknown = found.manifest.value("lineage", "") == "unknown" ||
+                       (began != found.manifest.end() && began->value("lineage", "") == "unknown");
+  return {{{"from", found.dir},
+           {"lineage", unknown ? "unknown" : "known"},
+           {"weights_sha256", checkpoint::weights_digest(reader.tensors())},
+           {"groups", groups.numel()}},
+          groups};
 }
 
 SeenGroups seen_groups(const sharding::Corpus& corpus, const at::Tensor& hashes) {

@@ -1,6 +1,7 @@
 #include "worker/stages/pretrain.hpp"
 
 #include "configs/error.hpp"
+#include "coordinator/control/progress.hpp"
 #include "sharding/loader.hpp"
 #include "worker/stages/background_commits.hpp"
 #include "worker/stages/pretrain_setup.hpp"
@@ -21,12 +22,18 @@ int train(PretrainSetup& s, PretrainStep& step, Stage& stage) {
                             {[&] { return s.tensors(); }, [&] { return s.facts(); }});
   sharding::ImageBatch images;
 
+  control::progress().begin_steps(s.step, s.total_steps);
   while (s.step < s.total_steps) {
     training.begin_step(s.step);
     const bool writing = commits.in_flight();
-    together(stage.comm, [&] { images = loader.next(std::move(images)); });  // this rank's lanes, host bytes
+    together(stage.comm, [&] {
+      const auto phase = control::progress().enter(control::Phase::kData);
+      images = loader.next(std::move(images));  // this rank's lanes, host bytes
+    });
     const StepDone done = step.run(images);  // from here on s describes finished work
     const bool stopped = commits.after_step(s.step, images, done.loss, training.step_seconds());
+    control::progress().finished_step(s.step, training.step_seconds());
+    control::progress().committed(s.committer.committed());
     training.end_step({s.step, done.loss, done.contrastive_accuracy, done.lr, done.gradient_norm,
                        loader.waited_seconds(), commits.take_stall_seconds(), writing});
     if (stopped) {

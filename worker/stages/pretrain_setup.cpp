@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 
 #include "configs/cat.hpp"
@@ -17,12 +18,6 @@
 
 namespace entrain::worker {
 namespace {
-
-ValueWindow window_of(Stage& stage, const sharding::Corpus& corpus) {
-  ValueWindow window;
-  together(stage.comm, [&] { window = value_window(stage.config().data, corpus); });
-  return window;
-}
 
 LaneBlock own_lanes(Stage& stage) {
   const std::int64_t lanes = stage.config().batch.lanes, world = stage.comm.size();
@@ -39,8 +34,8 @@ LaneBlock own_lanes(Stage& stage) {
 std::vector<std::uint32_t> classes_of(Stage& stage, const sharding::Corpus& corpus) {
   if (stage.config().batch.same_group == "allow") return {};
   const auto mine = lanes_of(stage.comm.rank(), stage.comm.size(), corpus.size());
-  std::vector<std::uint64_t> hashes;
-  together(stage.comm, [&] { hashes = sharding::content_hashes(corpus, mine.first, mine.count); });
+  auto hashes =
+      found_together(stage.comm, [&] { return sharding::content_hashes(corpus, mine.first, mine.count); });
   const at::Tensor all =
       stage.comm.all_gather_rows(at::from_blob(hashes.data(), {mine.count}, at::kLong)).all;
   const auto* first = reinterpret_cast<const std::uint64_t*>(all.const_data_ptr<std::int64_t>());
@@ -61,9 +56,7 @@ sharding::SamplePlan plan_of(Stage& stage, const PretrainSetup& s) {
     settings.first_epoch =
         s.new_plan ? manifest.at("epoch").get<std::int64_t>() + 1 : was.at("first_epoch").get<std::int64_t>();
   }
-  std::optional<sharding::SamplePlan> plan;
-  together(stage.comm, [&] { plan.emplace(std::move(settings)); });
-  return *plan;
+  return found_together(stage.comm, [&] { return sharding::SamplePlan(std::move(settings)); });
 }
 
 nlohmann::json plan_facts(const Stage& stage, const PretrainSetup& s) {
@@ -94,16 +87,50 @@ std::int64_t kept(const checkpoint::ResumePoint& resumes, const char* fact, std:
   return resumes.from ? resumes.from->manifest.value(fact, otherwise) : otherwise;
 }
 
+// From here on the folder is this run's: how it ends is said there.
+checkpoint::ResumePoint resume_of(Stage& stage, Committer& committer) {
+  stage.owns_run_folder = true;
+  return committer.resume();
+}
+
+Ancestry ancestry_of(Stage& stage, const checkpoint::ResumePoint& resumes) {
+  if (resumes.from) return {resumes.from->manifest.value("began_from", nlohmann::json::object()), {}};
+  return found_together(stage.comm, [&] { return read_ancestry(stage.config().init.from); });
+}
+
+// Leaving a patient out now does not take him out of weights that had seen him.
+void tell_ancestors_that_were_left_out(const Ancestry& ancestry, const sharding::Corpus& corpus) {
+  if (!ancestry.groups.defined()) return;
+  const auto* first = ancestry.groups.const_data_ptr<std::int64_t>();
+  const auto seen = std::count_if(
+      corpus.excluded().groups.begin(), corpus.excluded().groups.end(), [&](std::uint64_t hash) {
+        return std::binary_search(first, first + ancestry.groups.numel(), static_cast<std::int64_t>(hash));
+      });
+  if (seen > 0)
+    log(Level::kWarning, cat("init.from: these weights have seen ", seen,
+                             " of the groups of data.exclude_groups; leaving them "
+                             "out of this run does not undo that"));
+}
+
+// Consent that was withdrawn stays so until somebody says otherwise: a key that was forgotten is not that.
+void require_exclusion_was_not_forgotten(const nlohmann::json& was, const std::string& dir,
+                                         const std::string& exclude_groups) {
+  const auto left_out = was.at("plan").at("excluded").value("images", std::int64_t{0});
+  if (left_out == 0 || !exclude_groups.empty()) return;
+  throw CheckpointError(cat(
+      dir, ": was trained without ", left_out,
+      " images of patients that data.exclude_groups named, and now the key is not set: they would come "
+      "back. Set data.exclude_groups again (a list that names fewer brings the others back, and says so)"));
+}
+
 std::int64_t length_of(Stage& stage, std::int64_t num_samples, std::int64_t global_batch) {
   const RunConfig& config = stage.config();
-  const std::int64_t steps =
-      schedulers::total_steps(config.train, config.schedule, num_samples, global_batch);
-  together(stage.comm, [&] {
-    if (config.run.dir.empty())
-      throw ConfigError("run.dir is not set: where shall checkpoints and metrics go?");
+  return found_together(stage.comm, [&] {
+    const std::int64_t steps =
+        schedulers::total_steps(config.train, config.schedule, num_samples, global_batch);
     if (steps < 1) throw ConfigError("neither train.steps nor train.epochs is set: how long shall it train?");
+    return steps;
   });
-  return steps;
 }
 
 LaneLayout layout_for(Stage& stage, LaneBlock slots) {
@@ -117,23 +144,30 @@ LaneLayout layout_for(Stage& stage, LaneBlock slots) {
 
 PretrainSetup::PretrainSetup(Stage& stage)
     : corpus(open_corpus(stage)),
-      window(window_of(stage, corpus)),
+      window(found_together(stage.comm, [&] { return sharding::value_window(stage.config().data, corpus); })),
       slots(own_lanes(stage)),
       layout(layout_for(stage, slots)),
       classes(classes_of(stage, corpus)),
       network(stage.config().model, corpus.shape().channels, stage.config().run.seed),
-      optimizer(make_optimizer(stage.config().optim, network.parameters)),
-      committer(stage.config().run.dir, stage.config().checkpoint, stage.comm, /*with_ledger=*/true),
-      resumes(committer.resume()),
+      optimizer(found_together(stage.comm,
+                               [&] { return make_optimizer(stage.config().optim, network.parameters); })),
+      committer(require_run_dir(stage, "checkpoints and metrics"), stage.config().checkpoint, stage.comm,
+                /*with_ledger=*/true),
+      resumes(resume_of(stage, committer)),
       begins_at_random(stage.config().init.from == "scratch"),
       new_plan(resumes.from &&
                resumes.from->manifest.at("plan").at("excluded").at("sha256") != corpus.excluded().sha256),
       plan(plan_of(stage, *this)),
       schedule_images(kept(resumes, "schedule_images", corpus.size())),
       total_steps(length_of(stage, schedule_images, layout.global_batch())),
-      schedule(stage.config().schedule, stage.config().optim.lr, layout.global_batch(), schedule_images,
-               total_steps),
-      groups_(group_hashes(corpus)),
+      schedule(found_together(stage.comm,
+                              [&] {
+                                return schedulers::Schedule(stage.config().schedule, stage.config().optim.lr,
+                                                            layout.global_batch(), schedule_images,
+                                                            total_steps);
+                              })),
+      ancestry_(ancestry_of(stage, resumes)),
+      groups_(united(group_hashes(corpus), ancestry_.groups)),
       config_values_(stage.resolved.values),
       plan_(plan_facts(stage, *this)) {
   require_shared_run_folder(stage);
@@ -142,6 +176,7 @@ PretrainSetup::PretrainSetup(Stage& stage)
   together(stage.comm, [&] {
     if (resumes.from) check_same_run(stage);
     if (!begins_at_random && !resumes.from) load_encoder(network.parameters, stage.config().init.from);
+    if (stage.leads()) tell_ancestors_that_were_left_out(ancestry_, corpus);
     write_resolved_config(stage);
   });
   committer.start(start_facts(stage));
@@ -159,6 +194,7 @@ void PretrainSetup::check_same_run(const Stage& stage) const {
     throw CheckpointError(cat(resumes.from->dir, ": corpus digest ", std::string(was.at("corpus_digest")),
                               " but the configuration names a corpus of digest ", corpus.digest(),
                               "; resume with the corpus the run began with, or set run.dir anew"));
+  require_exclusion_was_not_forgotten(was, resumes.from->dir, stage.config().data.exclude_groups);
   const auto saved = was.at("config").get<std::map<std::string, std::string>>();
   if (const std::string what = describe_differences(saved, stage.resolved.values); !what.empty())
     throw CheckpointError(
@@ -174,6 +210,7 @@ void PretrainSetup::load(const std::optional<checkpoint::Found>& from) {
   const checkpoint::CheckpointReader reader(from->dir);
   load_tensors(reader, trained());
   groups_ = united(read_groups(reader, kPretrainGroups), groups_);
+  ancestry_.groups = read_groups(reader, kAncestorGroups);
 }
 
 void PretrainSetup::begin(Stage& stage) {
@@ -184,7 +221,9 @@ void PretrainSetup::begin(Stage& stage) {
   if (new_plan && stage.leads())
     log(Level::kWarning,
         cat("other patients are left out from step ", step + 1, " on (", corpus.excluded().images,
-            " images of data.exclude_groups); a new epoch begins with ", corpus.size(), " images"));
+            " images of data.exclude_groups, before ",
+            resumes.from->manifest.at("plan").at("excluded").value("images", std::int64_t{0}),
+            "); a new epoch begins with ", corpus.size(), " images"));
 }
 
 std::vector<NamedTensor> PretrainSetup::trained() const {
@@ -197,6 +236,7 @@ std::vector<NamedTensor> PretrainSetup::trained() const {
 std::vector<NamedTensor> PretrainSetup::tensors() const {
   std::vector<NamedTensor> all = trained();
   all.push_back({kPretrainGroups, groups_});
+  if (ancestry_.groups.defined()) all.push_back({kAncestorGroups, ancestry_.groups});
   return all;
 }
 
@@ -211,6 +251,7 @@ nlohmann::json PretrainSetup::facts() const {
           {"in_channels", network.arch.in_channels},
           {"feature_width", network.arch.feature_width()},
           {"plan", plan_},
+          {"began_from", ancestry_.facts},
           {"epoch", step > plan.first_step() ? plan.epoch_of(step - 1) : plan.first_epoch()},
           {"schedule_images", schedule_images},
           {"total_steps", total_steps},
@@ -228,10 +269,12 @@ nlohmann::json PretrainSetup::start_facts(const Stage& stage) const {
           {"lane_images", stage.config().batch.lane_images},
           {"host", host_name()},
           {"pid", ::getpid()},
+          {"total_steps", total_steps},
           {"numerics", stage.config().run.numerics},
           {"corpus_digest", corpus.digest()},
           {"data_files", stage.config().data.files},
           {"plan", plan_here},
+          {"began_from", ancestry_.facts},
           {"versions", library_versions()}};
 }
 

@@ -8,12 +8,13 @@
 #include "schedulers/schedule.hpp"
 #include "sharding/corpus.hpp"
 #include "sharding/sample_plan.hpp"
+#include "sharding/value_window.hpp"
 #include "worker/collectives/lane_layout.hpp"
 #include "worker/models/network.hpp"
 #include "worker/optim/optimizer.hpp"
 #include "worker/stages/committer.hpp"
+#include "worker/stages/lineage.hpp"
 #include "worker/stages/stage.hpp"
-#include "worker/views/value_window.hpp"
 
 namespace entrain::worker {
 
@@ -24,8 +25,8 @@ struct PretrainSetup {
   PretrainSetup& operator=(const PretrainSetup&) = delete;
 
   sharding::Corpus corpus;
-  ValueWindow window;  ///< stored values that become black and white
-  LaneBlock slots;     ///< this rank's lanes of the sample plan
+  sharding::ValueWindow window;  ///< stored values that become black and white
+  LaneBlock slots;               ///< this rank's lanes of the sample plan
   LaneLayout
       layout;  ///< this rank's lanes of the computation: the same, or one big one with `numerics: fast`
   std::vector<std::uint32_t> classes;  ///< batch.same_group forbid and mask: samples that must not meet
@@ -56,6 +57,7 @@ struct PretrainSetup {
   std::vector<NamedTensor> trained() const;
   nlohmann::json start_facts(const Stage& stage) const;
 
+  Ancestry ancestry_;
   at::Tensor groups_;  ///< lineage: hashes of the patients that the run has seen, sorted
   nlohmann::json config_values_, plan_;
 };

@@ -26,7 +26,7 @@ std::string obstacle(const PretrainSetup& s) {
   const auto span = from.manifest.find("span");
   if (span == from.manifest.end() || !span->contains("witness"))
     return "the checkpoint does not say what its first step computed";
-  if (s.new_plan) return "patients were left out since, so the step cannot be computed again";
+  if (s.new_plan) return "other patients are left out than then, so the step cannot be computed again";
   if (s.resumes.before) return "";
   if (from.manifest.value("parent", std::int64_t{0}) > 0) return "the checkpoint before it is gone";
   return s.begins_at_random ? "" : "it is the first one, and began from other weights";
@@ -78,9 +78,14 @@ std::string difference(PretrainSetup& s, PretrainStep& step, Stage& stage, const
 
 void prove_resume(PretrainSetup& s, PretrainStep& step, Stage& stage) {
   const std::string& mode = stage.config().checkpoint.prove;
-  if (!s.resumes.from || mode == "off") return;
-  if (const std::string why = obstacle(s); !why.empty()) {
+  if (!s.resumes.from) return;
+  const auto note = [&](const char* result, const std::string& why) {
+    s.committer.note(
+        {{"kind", "PROOF"}, {"step", s.resumes.from->step}, {"result", result}, {"reason", why}});
+  };
+  if (const std::string why = mode == "off" ? "checkpoint.prove is off" : obstacle(s); !why.empty()) {
     log(Level::kInfo, cat("resume not proven: ", why));
+    note("none", why);
     return;
   }
   const auto& from = *s.resumes.from;
@@ -93,12 +98,14 @@ void prove_resume(PretrainSetup& s, PretrainStep& step, Stage& stage) {
   if (what.empty()) {
     log(Level::kInfo,
         cat("resume proven: ", which, ", gives the same samples, loss and weights as recorded"));
+    note("equal", which);
     return;
   }
   const std::string text =
       cat(which, " on ", stage.comm.size(), " ranks, is not what ", from.dir, " recorded: ", what,
           ". Written with ", from.manifest.value("versions", nlohmann::json()).dump(), ", now ",
           library_versions().dump());
+  note("differs", cat(which, ": ", what));
   if (mode == "warn") {
     if (stage.leads()) log(Level::kWarning, text);
     return;

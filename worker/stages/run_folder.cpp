@@ -12,6 +12,7 @@
 #include <thread>
 
 #include "checkpoint/atomic_file.hpp"
+#include "checkpoint/digest.hpp"
 #include "configs/cat.hpp"
 #include "configs/log.hpp"
 #include "configs/process.hpp"
@@ -55,6 +56,14 @@ void require_folder_of(const std::string& dir, std::string_view command) {
                             ", whose files ", command, " would replace; set run.dir to a folder of its own"));
 }
 
+const std::string& require_run_dir(Stage& stage, std::string_view what) {
+  together(stage.comm, [&] {
+    if (stage.config().run.dir.empty())
+      throw ConfigError(cat("run.dir is not set: where shall ", what, " go?"));
+  });
+  return stage.config().run.dir;
+}
+
 void require_shared_run_folder(Stage& stage, std::chrono::milliseconds patience) {
   if (stage.comm.size() == 1) return;
   const std::string path = stage.config().run.dir + "/run.lock";
@@ -78,17 +87,6 @@ void write_resolved_config(Stage& stage) {
   stage.owns_run_folder = true;
 }
 
-void write_exit(const std::string& run_dir, int code, const std::string& reason) noexcept {
-  try {
-    const char* verdict = code == 0 ? "done" : code == 75 || code == 76 ? "requeue" : "stop";
-    const nlohmann::json exit = {{"code", code}, {"verdict", verdict}, {"reason", reason}};
-    checkpoint::write_file_atomically(
-        run_dir + "/exit.json", exit.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
-  } catch (const std::exception& e) {
-    log(Level::kWarning, e.what());
-  }
-}
-
 at::Tensor group_hashes(const sharding::Corpus& corpus) {
   std::vector<std::int64_t> hashes;
   for (std::int64_t i = 0; i < corpus.size(); ++i)
@@ -96,6 +94,11 @@ at::Tensor group_hashes(const sharding::Corpus& corpus) {
   std::sort(hashes.begin(), hashes.end());
   hashes.erase(std::unique(hashes.begin(), hashes.end()), hashes.end());
   return at::tensor(hashes, at::kLong);
+}
+
+const std::string& program_digest() {
+  static const std::string digest = checkpoint::digest_file("/proc/self/exe").sha256;
+  return digest;
 }
 
 nlohmann::json library_versions() {

@@ -14,6 +14,9 @@ namespace entrain::worker {
 /// its files would be replaced by ours of the same names. Only reads; call it on rank 0.
 void require_folder_of(const std::string& dir, std::string_view command);
 
+/// run.dir; ConfigError on all ranks where it is not set. `what` goes there: "checkpoints and metrics". Collective.
+const std::string& require_run_dir(Stage& stage, std::string_view what);
+
 /// Collective, while rank 0 holds run.lock: LaunchError (on all ranks) where a rank does not see that very lock in its
 /// run.dir. A folder that each node has for itself would be found out at the first commit only. Waits that long for a
 /// network file system to show it.
@@ -23,12 +26,12 @@ void require_shared_run_folder(Stage& stage, std::chrono::milliseconds patience 
 /// run.dir/config.resolved.yaml, with the origin of each value. Not collective.
 void write_resolved_config(Stage& stage);
 
-/// Rank 0: run.dir/exit.json, the verdict that outlives launchers which lose exit codes. Never throws.
-void write_exit(const std::string& run_dir, int code, const std::string& reason) noexcept;
-
 /// Hashes of the patients (or images, without patients) of a corpus: sorted, unique, as an int64 tensor that
 /// goes into checkpoints as lineage.
 at::Tensor group_hashes(const sharding::Corpus& corpus);
+
+/// SHA-256 of the program that runs: ranks of one run must be equal in it.
+const std::string& program_digest();
 
 /// What every manifest says of the machine: LibTorch, its oneDNN and MKL, vector instructions in use.
 nlohmann::json library_versions();

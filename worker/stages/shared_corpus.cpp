@@ -20,6 +20,10 @@ void tell_exclusion(const sharding::Exclusion& excluded, const std::string& file
   if (!excluded.groups.empty())
     log(Level::kInfo,
         cat(file, ": ", excluded.groups.size(), " groups, ", excluded.images, " images, left out"));
+  if (!excluded.joined.empty())
+    log(Level::kInfo,
+        cat(file, ": equal images are kept once, so these leave with the group they stand under: ",
+            join(excluded.joined)));
   if (excluded.unknown.empty()) return;
   std::vector<std::string> first(excluded.unknown.begin(),
                                  excluded.unknown.begin() + std::min(kNamed, excluded.unknown.size()));

@@ -4,6 +4,7 @@
 
 #include "configs/cat.hpp"
 #include "configs/error.hpp"
+#include "worker/stages/run_folder.hpp"
 #include "worker/stages/together.hpp"
 
 namespace entrain::worker {
@@ -13,6 +14,7 @@ std::map<std::string, std::string> start_of(const Stage& stage, std::string_view
   std::map<std::string, std::string> start = stage.resolved.values;
   for (const char* free : {"run.threads", "data.files", "data.exclude_groups"}) start.erase(free);
   start["the command"] = command;
+  start["the program"] = program_digest();
   return start;
 }
 

@@ -2,12 +2,17 @@
 
 #include <csignal>
 
+#include "coordinator/control/progress.hpp"
+
 namespace entrain::worker {
 namespace {
 
 volatile std::sig_atomic_t caught = 0;
 
-extern "C" void remember(int signal) { caught = signal; }
+extern "C" void remember(int signal) {
+  caught = signal;
+  control::progress().caught_signal(signal);
+}
 
 }  // namespace
 
@@ -15,21 +20,25 @@ void install_stop_signals() {
   struct sigaction action {};
   action.sa_handler = remember;
   action.sa_flags = SA_RESTART;
-  for (const int signal : {SIGTERM, SIGUSR1, SIGINT}) sigaction(signal, &action, nullptr);
+  sigset_t stops;
+  sigemptyset(&stops);
+  for (const int signal : {SIGTERM, SIGUSR1, SIGINT}) {
+    sigaction(signal, &action, nullptr);
+    sigaddset(&stops, signal);
+  }
+  sigprocmask(SIG_UNBLOCK, &stops, nullptr);  // the front door held back what came before
 }
 
-int stop_signal() { return caught; }
-
-const char* signal_name(int signal) {
-  switch (signal) {
+std::string stop_reason() {
+  switch (caught) {
+    case 0:
+      return control::progress().stop_asked() ? control::progress().stop_reason() : "";
     case SIGTERM:
       return "SIGTERM";
     case SIGUSR1:
       return "SIGUSR1";
-    case SIGINT:
-      return "SIGINT";
     default:
-      return "a signal";
+      return "SIGINT";
   }
 }
 

@@ -1,4 +1,5 @@
 #pragma once
+#include <string>
 
 namespace entrain::worker {
 
@@ -6,10 +7,7 @@ namespace entrain::worker {
 /// agree on the step after which they commit and leave with 75. Install once, in main().
 void install_stop_signals();
 
-/// The signal that was caught on this rank, 0: none.
-int stop_signal();
-
-/// "SIGTERM", "SIGUSR1", "SIGINT"; for messages.
-const char* signal_name(int signal);
+/// Why this rank should stop: "SIGTERM", or what the supervisor said. Empty: nobody asked.
+std::string stop_reason();
 
 }  // namespace entrain::worker

@@ -1,5 +1,7 @@
 #pragma once
 #include <functional>
+#include <optional>
+#include <utility>
 
 #include "worker/collectives/collectives.hpp"
 
@@ -10,5 +12,13 @@ namespace entrain::worker {
 /// The text is that of the lowest rank that failed, with its number in front where not all failed alike.
 /// Collective; `work` itself must not be.
 void together(Collectives& comm, const std::function<void()>& work);
+
+/// The same for work that gives something back.
+template <typename Find>
+auto found_together(Collectives& comm, Find find) {
+  std::optional<decltype(find())> found;
+  together(comm, [&] { found.emplace(find()); });
+  return std::move(*found);
+}
 
 }  // namespace entrain::worker

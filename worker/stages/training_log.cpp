@@ -1,6 +1,9 @@
 #include "worker/stages/training_log.hpp"
 
+#include <utility>
+
 #include "configs/cat.hpp"
+#include "configs/error.hpp"
 #include "configs/log.hpp"
 
 namespace entrain::worker {
@@ -24,19 +27,30 @@ void TrainingLog::end_step(const StepMetrics& m) {
   if (!metrics_) return;
   const double took = step_seconds();
   const double views_per_s = static_cast<double>(views_per_step_) / took;
-  metrics_->append({{"step", m.step},
-                    {"time", seconds()},
-                    {"loss", m.loss},
-                    {"contrastive_accuracy", m.contrastive_accuracy},
-                    {"lr", m.lr},
-                    {"grad_norm", m.gradient_norm},
-                    {"step_s", took},
-                    {"views_per_s", views_per_s},
-                    {"data_wait_s", m.data_wait_seconds - data_waited_},
-                    {"commit_stall_s", m.commit_stall_seconds},
-                    {"committing", m.committing}});
+  write_metrics({{"step", m.step},
+                 {"time", seconds()},
+                 {"loss", m.loss},
+                 {"contrastive_accuracy", m.contrastive_accuracy},
+                 {"lr", m.lr},
+                 {"grad_norm", m.gradient_norm},
+                 {"step_s", took},
+                 {"views_per_s", views_per_s},
+                 {"data_wait_s", m.data_wait_seconds - data_waited_},
+                 {"commit_stall_s", m.commit_stall_seconds},
+                 {"committing", m.committing}});
   data_waited_ = m.data_wait_seconds;
   progress_->update(m.step, m.loss, views_per_step_);
+}
+
+// Metrics are for people: a disk that is full does not end training (commits say what that means for them).
+void TrainingLog::write_metrics(const nlohmann::json& line) {
+  try {
+    metrics_->append(line);
+    told_lost_ = false;
+  } catch (const CheckpointError& e) {
+    if (!std::exchange(told_lost_, true))
+      log(Level::kWarning, cat(e.what(), "; training goes on, the metrics of these steps are lost"));
+  }
 }
 
 void TrainingLog::stopped(std::string_view why) {

@@ -33,6 +33,7 @@ class TrainingLog {
   void finished();
 
  private:
+  void write_metrics(const nlohmann::json& line);
   double seconds() const {
     return std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
   }
@@ -41,6 +42,7 @@ class TrainingLog {
   const std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
   std::optional<checkpoint::JsonLines> metrics_;
   std::optional<Progress> progress_;
+  bool told_lost_ = false;
   double step_began_ = 0, data_waited_ = 0;
   std::int64_t step_ = 0, first_step_ = 0;
 };

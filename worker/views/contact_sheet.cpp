@@ -53,7 +53,7 @@ std::vector<std::string> captions(const ViewParameters& v, const sharding::Image
   return {where, v.jitter ? colour.substr(1) : "no jitter", rest.empty() ? "" : rest.substr(1)};
 }
 
-Canvas contact_sheet(const sharding::Corpus& corpus, const ViewSection& section, ValueWindow window,
+Canvas contact_sheet(const sharding::Corpus& corpus, const ViewSection& section, sharding::ValueWindow window,
                      std::uint64_t seed, SheetLayout layout) {
   const sharding::ImageShape& shape = corpus.shape();
   const int rows = static_cast<int>(std::min<std::int64_t>(layout.rows, corpus.size()));

@@ -4,8 +4,8 @@
 
 #include "configs/run_config.hpp"
 #include "sharding/corpus.hpp"
+#include "sharding/value_window.hpp"
 #include "worker/views/canvas.hpp"
-#include "worker/views/value_window.hpp"
 #include "worker/views/view_parameters.hpp"
 
 namespace entrain::worker {
@@ -18,7 +18,7 @@ struct SheetLayout {
 /// What training would see, for a person to judge: each row an original, squeezed to a square, with the crops
 /// outlined, and its views under frames of the same colours, each with its parameters below. The views are
 /// those of epoch 0 under run.seed. Throws what Corpus::read throws, ConfigError for views that cannot be made.
-Canvas contact_sheet(const sharding::Corpus& corpus, const ViewSection& section, ValueWindow window,
+Canvas contact_sheet(const sharding::Corpus& corpus, const ViewSection& section, sharding::ValueWindow window,
                      std::uint64_t seed, SheetLayout layout);
 
 /// The parameters in three lines of at most 31 characters: share of the area, width x height, flips and rotation;

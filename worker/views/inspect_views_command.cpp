@@ -41,8 +41,8 @@ void draw(const Request& request) {
   coordinator::require_writable(
       {"entrain inspect: --views", request.out, std::move(inputs), request.overwrite});
   const auto corpus = sharding::Corpus::open(config.data);
-  const Canvas sheet =
-      contact_sheet(corpus, config.views, value_window(config.data, corpus), config.run.seed, request.layout);
+  const Canvas sheet = contact_sheet(corpus, config.views, sharding::value_window(config.data, corpus),
+                                     config.run.seed, request.layout);
   write_png(sheet, request.out);
   std::cout << request.out << ": " << std::min<std::int64_t>(request.layout.rows, corpus.size()) << " of "
             << corpus.size() << " images, " << request.layout.columns - 1 << " views each of "

@@ -10,9 +10,9 @@
 
 #include "configs/error.hpp"
 #include "sharding/hdf5_writer.hpp"
+#include "sharding/value_window.hpp"
 #include "tests/support/temporary_folder.hpp"
 #include "worker/views/inspect_views_command.hpp"
-#include "worker/views/value_window.hpp"
 
 namespace entrain::worker {
 namespace {
@@ -40,7 +40,7 @@ DataSection small_corpus(const std::string& path, ElementType type, double white
 }
 
 double window_high_of(const DataSection& data) {
-  return value_window(data, sharding::Corpus::open(data)).high;
+  return sharding::value_window(data, sharding::Corpus::open(data)).high;
 }
 
 TEST(ValueWindow, IsTheTypesRangeUnlessItIsSetOrFloatsAreLarger) {
@@ -52,7 +52,7 @@ TEST(ValueWindow, IsTheTypesRangeUnlessItIsSetOrFloatsAreLarger) {
   DataSection set = small_corpus<std::uint16_t>(folder / "e.h5", ElementType::kU16, 4095);
   set.window_low = 10, set.window_high = 4095;
   EXPECT_EQ(window_high_of(set), 4095);
-  const ValueWindow window = value_window(set, sharding::Corpus::open(set));
+  const sharding::ValueWindow window = value_window(set, sharding::Corpus::open(set));
   EXPECT_EQ(window.low, 10);
 }
 

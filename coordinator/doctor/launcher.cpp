@@ -1,0 +1,103 @@
+#include <unistd.h>
+
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "configs/cat.hpp"
+#include "coordinator/doctor/finding.hpp"
+#include "slurm/commands.hpp"
+#include "slurm/fields.hpp"
+
+namespace entrain::doctor {
+namespace {
+
+using Grade = Finding::Grade;
+using slurm::CommandResult;
+constexpr double kStartSeconds = 60;
+
+std::string first_line(const std::string& text) { return text.substr(0, text.find('\n')); }
+
+// The last line that is JSON: launchers print of their own.
+nlohmann::json answer_of(const CommandResult& told) {
+  nlohmann::json answer;
+  for (const auto& line : slurm::split(told.out, '\n'))
+    if (auto json = nlohmann::json::parse(line, nullptr, false); json.is_object()) answer = std::move(json);
+  return answer;
+}
+
+std::vector<std::string> two_ranks(const std::string& worker) {
+  std::vector<std::string> words;
+  if (::geteuid() == 0) words = {"env", "OMPI_ALLOW_RUN_AS_ROOT=1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1"};
+  words.insert(words.end(), {"mpirun", "-n", "2", "--oversubscribe", worker, "preflight"});
+  return words;
+}
+
+}  // namespace
+
+Findings look_at_launcher(const std::string& worker) {
+  const auto version = slurm::run_command({"mpirun", "--version"}, slurm::kAskSeconds);
+  if (version.end == CommandResult::End::kAbsent)
+    return {{Grade::kBad, "launcher", "mpirun is not on PATH", "install Open MPI, or load its module"}};
+  Findings out{{Grade::kFine, "launcher", first_line(version.out), ""}};
+  const auto ran = slurm::run_command(two_ranks(worker), kStartSeconds);
+  const auto answer = answer_of(ran);
+  if (!ran.ok() || !answer.is_object()) {
+    out.push_back({Grade::kBad, "launcher",
+                   cat("two ranks do not come up under mpirun: ",
+                       ran.complaint.empty() ? first_line(ran.err) : ran.complaint),
+                   "try it by hand: mpirun -n 2 entrain-worker preflight"});
+  } else if (answer.value("world", 0) != 2) {
+    out.push_back({Grade::kBad, "launcher",
+                   cat("mpirun started 2 ranks that see a world of ", answer.value("world", 0)),
+                   "this mpirun is of another MPI than Entrain was built with; load that one"});
+  } else {
+    out.push_back({Grade::kFine, "launcher",
+                   cat("2 ranks reduce ", answer.value("megabytes", 0.0), " MB of known numbers in ",
+                       static_cast<int>(1e3 * answer.value("seconds", 0.0)), " ms, the sum is right"),
+                   ""});
+  }
+  return out;
+}
+
+Findings look_at_libraries(const std::string& worker) {
+  const auto told = slurm::run_command({worker, "versions"}, kStartSeconds);
+  const auto v = answer_of(told);
+  if (!told.ok() || !v.is_object())
+    return {{Grade::kBad, "libraries",
+             cat(worker, " does not start: ", told.complaint.empty() ? first_line(told.err) : told.complaint),
+             "it must lie beside `entrain`; are its libraries (LibTorch, MPI) where they were when it was "
+             "built?"}};
+  Findings out;
+  for (const char* name : {"libtorch", "mpi", "hdf5", "cpu"})
+    out.push_back({Grade::kFine, "libraries", cat(name, ' ', v.value(name, "?")), ""});
+  const bool gpu = slurm::run_command({"nvidia-smi", "-L"}, slurm::kAskSeconds).ok();
+  out.push_back(gpu ? Finding{Grade::kMind, "gpu", "there are GPUs, but this build computes on CPUs only", ""}
+                    : Finding{Grade::kFine, "gpu", "none; this build computes on CPUs", ""});
+  return out;
+}
+
+Findings look_at_slurm() {
+  const auto config = slurm::run_command({"scontrol", "show", "config"}, slurm::kAskSeconds);
+  if (config.end == CommandResult::End::kAbsent) return {{Grade::kFine, "slurm", "not on this machine", ""}};
+  if (!config.ok())
+    return {{Grade::kMind, "slurm", cat("does not answer: ", config.complaint),
+             "jobs cannot be submitted or requeued from here now"}};
+  Findings out{{Grade::kFine, "slurm", cat("version ", slurm::field_of(config.out, "SLURM_VERSION")), ""}};
+  const auto mpi = slurm::run_command({"srun", "--mpi=list"}, slurm::kAskSeconds);
+  if ((mpi.out + mpi.err).find("pmix") != std::string::npos)
+    out.push_back({Grade::kFine, "slurm", "srun offers PMIx", ""});
+  else
+    out.push_back({Grade::kMind, "slurm", "srun offers no PMIx",
+                   "slurm.launcher=mpirun is used instead; `auto` finds that out"});
+  if (slurm::field_of(config.out, "JobRequeue") != "1")
+    out.push_back({Grade::kMind, "slurm", "jobs may not be requeued unless asked for (JobRequeue=0)",
+                   "entrain submit asks for it (--requeue); if that is refused, set slurm.chain=singleton"});
+  out.push_back({Grade::kFine, "slurm",
+                 cat("KillWait ", slurm::field_of(config.out, "KillWait"), " s, SlurmdTimeout ",
+                     slurm::field_of(config.out, "SlurmdTimeout"), " s, PreemptMode ",
+                     slurm::field_of(config.out, "PreemptMode")),
+                 ""});
+  return out;
+}
+
+}  // namespace entrain::doctor

@@ -1,0 +1,63 @@
+#pragma once
+#include <cstdint>
+#include <nlohmann/json_fwd.hpp>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "coordinator/control/beat.hpp"
+
+namespace entrain::status {
+
+/// One rank, as the supervisor sees it.
+struct RankStatus {
+  control::RankBeat beat;
+  std::string host{};
+  std::string health{};  ///< alive | suspect | dead
+  bool behind = false;   ///< the others wait for it, or its steps are much slower than the median
+};
+
+struct CommitStatus {
+  std::int64_t step = 0;
+  std::string time{};  ///< 2026-03-02T10:04:11Z
+};
+
+/// A line of events.jsonl: what happened to the run.
+struct Event {
+  std::string time{};
+  std::string kind{};  ///< launch, beat, suspect, dead, hang, exit, commit, stop, signal, give-up, end, ...
+  std::string text{};
+};
+
+/// Where a run stands: the one document behind status.json, `entrain status`, the page and the metrics.
+struct RunStatus {
+  std::string run_dir{}, run_id{}, stage{};
+  /// starting: no step finished yet | training | stopping: asked to commit and leave | recovering: between two
+  /// generations | ended | unknown: nobody watches it
+  std::string state = "starting";
+  std::string reason{};  ///< of the state, in words; with `ended` that of the exit code
+  int exit_code = -1;    ///< -1: has not ended
+  std::string supervisor_host{};
+  std::int64_t supervisor_pid = 0;
+  std::string job_id{};  ///< of Slurm; empty: none
+  std::int64_t generation = 0;
+  int world = 0;  ///< ranks of this generation
+  std::string started{}, now{};
+  std::int64_t step = 0, total_steps = 0, committed = 0;
+  std::optional<double> loss, views_per_second, step_seconds;
+  std::optional<double> eta_seconds;       ///< to the last step, at today's speed
+  std::optional<double> deadline_seconds;  ///< to the end of the batch job
+  double goodput = 1;  ///< share of the time since the first launch that went into steps that still count
+  int failures = 0;    ///< generations that ended in a failure
+  std::vector<RankStatus> ranks{};
+  std::vector<CommitStatus> commits{};  ///< newest last, at most 20
+  std::vector<Event> events{};          ///< newest last, at most 100
+  std::vector<std::pair<std::int64_t, double>> loss_curve{},
+      speed_curve{};  ///< step and value, at most 400 points
+};
+
+void to_json(nlohmann::json& json, const RunStatus& status);
+void from_json(const nlohmann::json& json, RunStatus& status);
+
+}  // namespace entrain::status

@@ -1,0 +1,187 @@
+#include "coordinator/supervise/detector.hpp"
+
+#include <algorithm>
+#include <cstdio>
+#include <tuple>
+
+#include "configs/cat.hpp"
+#include "configs/duration.hpp"
+
+namespace entrain::supervise {
+namespace {
+
+constexpr std::size_t kGaps = 1000;      // the longest of so many is their 99.9th percentile
+constexpr double kTimesLongest = 5;      // as a safety factor; NVRx uses the same for its own limits
+constexpr std::size_t kEnoughGaps = 30;  // fewer say little about the next one
+constexpr std::size_t kRows = 24;        // of the table
+constexpr double kShortestStepLimit =
+    30;  // a file system may stall for so long without anybody being at fault
+
+std::string seconds_text(double seconds) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.1f s", seconds);
+  return text;
+}
+
+auto position(const control::RankBeat& beat) {
+  return std::make_tuple(beat.step, beat.collectives, beat.phase);
+}
+
+std::string names_of(const std::vector<int>& ranks) {
+  std::string text = ranks.size() == 1 ? "rank " : "ranks ";
+  for (std::size_t i = 0; i < ranks.size() && i < 8; ++i) text += cat(i == 0 ? "" : ", ", ranks[i]);
+  return ranks.size() > 8 ? cat(text, " and ", ranks.size() - 8, " more") : text;
+}
+
+}  // namespace
+
+Detector::Detector(Patience patience, int world, bool has_steps, double now)
+    : patience_(patience), world_(world), has_steps_(has_steps), began_(now) {}
+
+void Detector::beat(const control::NodeBeat& node, double now) {
+  for (const auto& beat : node.ranks) {
+    const auto [at, is_new] = ranks_.try_emplace(beat.rank);
+    Watched& rank = at->second;
+    if (is_new || beat.beats != rank.beat.beats) {
+      if (!is_new && rank.connected && now - rank.alive_at < patience_.suspect) {
+        gaps_.push_back(now - rank.alive_at);
+        if (gaps_.size() > kGaps) gaps_.pop_front();
+      }
+      rank.alive_at = now;
+    }
+    if (is_new || position(beat) != position(rank.beat)) rank.moved_at = now;
+    slowest_step_ = std::max(slowest_step_, beat.step_seconds);
+    rank.beat = beat;
+    rank.host = node.host;
+    rank.connected = true;
+  }
+}
+
+void Detector::lost(const std::string& host, double /*now*/) {
+  for (auto& [number, rank] : ranks_)
+    if (rank.host == host) rank.connected = false;
+}
+
+void Detector::slept(double seconds) {
+  began_ += seconds;
+  for (auto& [number, rank] : ranks_) rank.alive_at += seconds, rank.moved_at += seconds;
+}
+
+double Detector::dead_after() const {
+  if (gaps_.size() < kEnoughGaps) return patience_.dead;
+  return std::clamp(kTimesLongest * *std::max_element(gaps_.begin(), gaps_.end()), patience_.suspect,
+                    patience_.dead);
+}
+
+double Detector::step_limit() const {
+  return patience_.step > 0 ? patience_.step : std::max(kShortestStepLimit, kTimesLongest * slowest_step_);
+}
+
+bool Detector::trains() const {
+  return static_cast<int>(ranks_.size()) == world_ &&
+         std::all_of(ranks_.begin(), ranks_.end(),
+                     [](const auto& r) { return r.second.beat.step_seconds > 0; });
+}
+
+// A rank that said goodbye is silent by right.
+std::optional<Verdict> Detector::silent(double now) const {
+  Verdict dead{.kind = Verdict::Kind::kDead}, suspect{.kind = Verdict::Kind::kSuspect};
+  double longest = 0;
+  for (const auto& [number, rank] : ranks_) {
+    if (rank.beat.phase == control::Phase::kDone) continue;
+    const double silence = now - rank.alive_at;
+    if (silence < patience_.suspect) continue;
+    longest = std::max(longest, silence);
+    suspect.ranks.push_back(number);
+    if (silence >= dead_after() || rank.beat.stopped || !rank.connected) dead.ranks.push_back(number);
+  }
+  if (suspect.ranks.empty()) return std::nullopt;
+  Verdict& verdict = dead.ranks.empty() ? suspect : dead;
+  const Watched& first = ranks_.at(verdict.ranks.front());
+  verdict.why = cat(names_of(verdict.ranks), " on ", first.host, ": no heartbeat for ", seconds_text(longest),
+                    first.beat.stopped ? cat("; process ", first.beat.pid, " is stopped (state T)")
+                    : first.connected  ? ""
+                                       : "; its connection is gone");
+  return verdict;
+}
+
+// The others wait for whoever entered the fewest collectives, or is not in one.
+std::vector<int> Detector::culprits() const {
+  std::vector<int> behind;
+  const auto fewest = std::min_element(ranks_.begin(), ranks_.end(), [](const auto& a, const auto& b) {
+    return a.second.beat.collectives < b.second.beat.collectives;
+  });
+  const auto most = std::max_element(ranks_.begin(), ranks_.end(), [](const auto& a, const auto& b) {
+    return a.second.beat.collectives < b.second.beat.collectives;
+  });
+  const bool uneven = fewest->second.beat.collectives != most->second.beat.collectives;
+  for (const auto& [number, rank] : ranks_)
+    if (uneven ? rank.beat.collectives == fewest->second.beat.collectives
+               : rank.beat.phase != control::Phase::kCollective)
+      behind.push_back(number);
+  if (behind.size() == ranks_.size()) behind.clear();
+  return behind;
+}
+
+std::optional<Verdict> Detector::stuck(double now) const {
+  if (static_cast<int>(ranks_.size()) < world_) {
+    if (now - began_ < patience_.setup) return std::nullopt;
+    return Verdict{Verdict::Kind::kHang,
+                   {},
+                   cat(world_ - static_cast<int>(ranks_.size()), " of ", world_,
+                       " ranks have not come up in ", duration_text(now - began_))};
+  }
+  if (!has_steps_) return std::nullopt;
+  double moved = 0, limit = step_limit();
+  for (const auto& [number, rank] : ranks_) {
+    moved = std::max(moved, rank.moved_at);
+    if (rank.beat.step_seconds == 0 || rank.beat.phase == control::Phase::kSetup)
+      limit = std::max(limit, patience_.setup);
+    if (rank.beat.phase == control::Phase::kCommit || rank.beat.phase == control::Phase::kDone)
+      limit = std::max(limit, patience_.commit);
+  }
+  if (now - moved < limit) return std::nullopt;
+  Verdict verdict{Verdict::Kind::kHang, culprits(), ""};
+  verdict.why = cat("no rank has moved for ", seconds_text(now - moved), " (at most ", seconds_text(limit),
+                    " are allowed); ",
+                    verdict.ranks.empty() ? "all are in the same collective: the network, or the library"
+                                          : cat("the others wait for ", names_of(verdict.ranks)));
+  return verdict;
+}
+
+Verdict Detector::look(double now) const {
+  const auto quiet = silent(now);
+  if (quiet && quiet->kind == Verdict::Kind::kDead) return *quiet;
+  if (const auto hang = stuck(now)) return *hang;
+  return quiet.value_or(Verdict{});
+}
+
+std::string Detector::table(double now) const {
+  std::vector<const Watched*> all;
+  for (const auto& [number, rank] : ranks_) all.push_back(&rank);
+  std::stable_sort(all.begin(), all.end(), [](const Watched* a, const Watched* b) {
+    return std::tie(a->beat.collectives, a->beat.step) < std::tie(b->beat.collectives, b->beat.step);
+  });
+  std::string out = "  rank  host            pid      step  phase       for      collective  heartbeat";
+  const std::size_t left_out = all.size() > kRows ? all.size() - kRows : 0;
+  all.resize(all.size() - left_out);
+  for (const Watched* w : all) {
+    char line[200];
+    std::snprintf(line, sizeof line, "\n  %4d  %-14.14s  %-7lld  %4lld  %-10s  %-7s  %10llu  %s ago%s",
+                  w->beat.rank, w->host.c_str(), static_cast<long long>(w->beat.pid),
+                  static_cast<long long>(w->beat.step), std::string(name_of(w->beat.phase)).c_str(),
+                  seconds_text(w->beat.seconds_in_phase + (now - w->alive_at)).c_str(),
+                  static_cast<unsigned long long>(w->beat.collectives),
+                  seconds_text(now - w->alive_at).c_str(), w->beat.stopped ? ", stopped (state T)" : "");
+    out += line;
+    for (std::size_t at = 0; at < w->beat.stack.size();) {
+      const auto end = std::min(w->beat.stack.find('\n', at), w->beat.stack.size());
+      out += cat("\n        ", w->beat.stack.substr(at, end - at));
+      at = end + 1;
+    }
+  }
+  if (left_out > 0) out += cat("\n  and ", left_out, " ranks that are not further behind");
+  return out;
+}
+
+}  // namespace entrain::supervise

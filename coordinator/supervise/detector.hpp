@@ -1,0 +1,74 @@
+#pragma once
+#include <deque>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "coordinator/control/beat.hpp"
+
+namespace entrain::supervise {
+
+/// How long is too long, in seconds (configs: FaultSection).
+struct Patience {
+  double suspect = 3, dead = 10;  ///< without a heartbeat
+  double setup = 900;             ///< from launch to the first step
+  double step = 0;                ///< in one phase of a step; 0: from the steps seen
+  double commit = 300;
+};
+
+/// One rank as the detector knows it.
+struct Watched {
+  control::RankBeat beat;
+  std::string host;
+  double alive_at = 0;  ///< when its heartbeat last grew
+  double moved_at = 0;  ///< when its step, phase or count of collectives last changed
+  bool connected = false;
+};
+
+/// What is wrong with a generation; nothing wrong: kFine.
+struct Verdict {
+  enum class Kind { kFine, kSuspect, kDead, kHang } kind = Kind::kFine;
+  std::vector<int> ranks{};  ///< whom it is about; a hang of all in one collective has none
+  std::string why{};
+};
+
+/// Whether the ranks of one generation live and move. Pure: the clock is what the caller says, in seconds; a process
+/// that was itself not running for a while (SIGSTOP, a suspended job) calls slept().
+class Detector {
+ public:
+  Detector(Patience patience, int world, bool has_steps, double now);
+
+  void beat(const control::NodeBeat& beat, double now);
+  /// A node's connection is gone: its ranks are dead if they are not back within the time of a suspect.
+  void lost(const std::string& host, double now);
+  void slept(double seconds);
+
+  /// The worst that is true now.
+  Verdict look(double now) const;
+
+  /// Silence that means death: five times the longest gap between heartbeats seen lately, between suspect and dead.
+  double dead_after() const;
+  /// Longest time without any movement in a step.
+  double step_limit() const;
+  const std::map<int, Watched>& ranks() const { return ranks_; }
+  /// All ranks have finished a step.
+  bool trains() const;
+  /// Who is behind, most behind first: a table for people.
+  std::string table(double now) const;
+
+ private:
+  std::optional<Verdict> silent(double now) const;
+  std::optional<Verdict> stuck(double now) const;
+  std::vector<int> culprits() const;
+
+  Patience patience_;
+  int world_;
+  bool has_steps_;  // stages without steps may compute for long without a sign
+  double began_;
+  std::map<int, Watched> ranks_;
+  std::deque<double> gaps_;
+  double slowest_step_ = 0;
+};
+
+}  // namespace entrain::supervise

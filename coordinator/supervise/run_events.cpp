@@ -1,0 +1,47 @@
+#include "coordinator/supervise/run_events.hpp"
+
+#include <fstream>
+#include <limits>
+
+#include "configs/log.hpp"
+
+namespace entrain::supervise {
+namespace {
+constexpr std::size_t kNewest = 100;
+}
+
+RunEvents::RunEvents(const std::string& run_dir) {
+  const std::string path = run_dir + "/events.jsonl";
+  std::ifstream in(path, std::ios::binary);
+  for (std::string line; std::getline(in, line);) {
+    const auto json = nlohmann::json::parse(line, nullptr, false);
+    if (!json.is_object()) continue;
+    const auto text = [&](const char* key) {
+      const auto found = json.find(key);
+      return found != json.end() && found->is_string() ? found->get<std::string>() : std::string();
+    };
+    keep({text("time"), text("kind"), text("text")});
+  }
+  file_.emplace(path, std::numeric_limits<std::int64_t>::max());
+}
+
+// Failures in a row since the last commit; a run that was stopped or ended begins to count anew.
+void RunEvents::keep(status::Event event) {
+  if (event.kind == "launch" && first_launch_.empty()) first_launch_ = event.time;
+  if (event.kind == "exit") ++past_.failures, ++past_.cycles;
+  if (event.kind == "commit" || event.kind == "end") past_.cycles = 0;
+  newest_.push_back(std::move(event));
+  if (newest_.size() > kNewest) newest_.erase(newest_.begin());
+}
+
+void RunEvents::add(const std::string& kind, const std::string& text) {
+  const status::Event event{utc_now(), kind, text};
+  try {
+    file_->append({{"time", event.time}, {"kind", kind}, {"text", text}});
+  } catch (const std::exception& e) {
+    log(Level::kWarning, e.what());  // a full disk does not end the supervision
+  }
+  keep(event);
+}
+
+}  // namespace entrain::supervise

@@ -1,0 +1,321 @@
+#include "coordinator/supervise/session.hpp"
+
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <boost/asio/ip/tcp.hpp>
+#include <chrono>
+#include <filesystem>
+#include <random>
+
+#include "checkpoint/atomic_file.hpp"
+#include "checkpoint/find.hpp"
+#include "configs/cat.hpp"
+#include "configs/duration.hpp"
+#include "configs/error.hpp"
+#include "configs/log.hpp"
+#include "configs/process.hpp"
+#include "coordinator/control/mac.hpp"
+#include "coordinator/control/supervised.hpp"
+#include "coordinator/control/token.hpp"
+#include "coordinator/exit_file.hpp"
+#include "coordinator/status/status_file.hpp"
+#include "coordinator/status/utc_time.hpp"
+#include "coordinator/supervise/job_fleet.hpp"
+#include "coordinator/supervise/launch_words.hpp"
+
+namespace entrain::supervise {
+namespace {
+
+constexpr auto kTick = std::chrono::milliseconds(250);
+constexpr std::size_t kCommits = 20;  // told in the status
+constexpr int kTicksPerStatus = 4, kTicksPerFile = 20;
+
+double now() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+std::string new_run_id() {
+  std::random_device random;
+  char text[17];
+  std::snprintf(text, sizeof text, "%08x%08x", random(), random());
+  return text;
+}
+
+SupervisorSettings settings_of(const SessionSettings& s) {
+  const FaultSection& fault = s.config.fault;
+  SupervisorSettings out;
+  out.patience = {parse_duration(fault.suspect), parse_duration(fault.dead), parse_duration(fault.setup),
+                  fault.step == "auto" ? 0 : parse_duration(fault.step), parse_duration(fault.commit)};
+  out.fleet = s.fleet;
+  out.max_cycles = static_cast<int>(fault.max_cycles);
+  out.has_steps = s.stage == "pretrain";
+  return out;
+}
+
+// Within one machine nobody else needs to reach us. Ranks of other nodes come over the network that this host's name
+// stands for.
+std::string address_for(const Fleet& fleet) {
+  if (fleet.nodes.front().empty()) return "127.0.0.1";
+  boost::asio::io_context io;
+  boost::asio::ip::tcp::resolver resolver(io);
+  boost::system::error_code error;
+  for (const auto& found : resolver.resolve(boost::asio::ip::tcp::v4(), host_name(), "", error))
+    return found.endpoint().address().to_string();
+  throw LaunchError(cat("the name of this host, ", host_name(), ", has no address (", error.message(),
+                        "), so the ranks of other nodes could not find the supervisor"));
+}
+
+// What runs under a pid may be another program by now.
+bool is_worker(pid_t pid) {
+  std::error_code error;
+  return std::filesystem::read_symlink(cat("/proc/", pid, "/exe"), error).filename() == "entrain-worker";
+}
+
+}  // namespace
+
+Session::Session(SessionSettings settings)
+    : settings_(std::move(settings)),
+      dir_(settings_.config.run.dir),
+      lock_(dir_, std::nullopt, "supervisor.lock"),
+      events_(dir_),
+      metrics_(dir_),
+      signals_(io_, SIGINT, SIGTERM, SIGUSR1),
+      timer_(io_),
+      step_(io_, [this](int status) { launcher_ended(status); }) {
+  signals_.add(SIGHUP);
+  const auto before = ControlFile::read(dir_);
+  if (before) control_ = *before;
+  if (control_.run_id.empty()) control_.run_id = new_run_id();
+  control_.host = host_name();
+  control_.pid = ::getpid();
+  control_.stage = settings_.stage;
+  control_.started = utc_now();
+}
+
+Session::~Session() {
+  if (writing_.valid()) writing_.wait();
+}
+
+int Session::run() {
+  listen();
+  begin();
+  wait_for_signal();
+  wait_for_tick();
+  io_.run();
+  return *code_;
+}
+
+void Session::listen() {
+  const std::string token = control::make_or_read_token(dir_);
+  handler_.hello = [this](control::NodeId node, const control::Hello& h) { return hello(node, h); };
+  handler_.beat = [this](control::NodeId, const control::NodeBeat& beat) {
+    supervisor_->beat(beat, now());
+    supervisor_->committed(beat.committed);
+  };
+  handler_.committed = [this](control::NodeId, std::int64_t step) { supervisor_->committed(step); };
+  handler_.bye = [this](control::NodeId, const control::Bye& bye) { byes_[bye.rank] = bye; };
+  handler_.gone = [this](control::NodeId node, const std::string&) {
+    if (const auto host = hosts_.find(node); host != hosts_.end()) supervisor_->lost(host->second, now());
+    hosts_.erase(node);
+  };
+  const std::string address = address_for(settings_.fleet);
+  server_ = std::make_unique<control::ControlServer>(
+      io_, address, 0, token, std::stoull(control_.run_id, nullptr, 16),
+      static_cast<std::uint32_t>(control_.generation), handler_);
+  control_.address = address;
+  control_.port = server_->port();
+  control_.http.clear();
+  const std::string& bind = settings_.config.http.bind;
+  if (bind == "off") return;
+  status::HttpSettings http;
+  http.token = control::hex_of(token);  // as the file has it
+  http.where = cat("in ", dir_, "/.token");
+  const auto colon = bind.rfind(':');
+  http.address = bind.substr(0, colon);
+  http.port = static_cast<std::uint16_t>(std::stoul(bind.substr(colon + 1)));
+  http_ = std::make_unique<status::HttpServer>(io_, http);
+  control_.http = cat(http.address, ':', http_->port());
+  log(Level::kInfo, cat("status page: http://", control_.http, "/?token=$(cat ", dir_, "/.token)"));
+}
+
+void Session::begin() {
+  Past past = events_.past();
+  past.generation = control_.generation;
+  past.committed = committed_on_disk();
+  World& world = *this;
+  supervisor_.emplace(settings_of(settings_), world, past);
+  if (control_.host == host_name() && control_.world > 0 &&
+      step_.adopt(static_cast<pid_t>(control_.launcher_pid), control_.launcher_ticks)) {
+    const Placement placement{control_.nodes, control_.world, control_.ranks_per_node};
+    write_control_file();  // where the ranks find us now
+    supervisor_->adopt(placement, now());
+    return;
+  }
+  supervisor_->start(now());
+}
+
+void Session::launch(std::int64_t generation, const Placement& placement) {
+  server_->begin_generation(static_cast<std::uint32_t>(generation));
+  hosts_.clear(), local_pids_.clear(), byes_.clear();
+  coordinator::remove_exit(dir_);
+  const Launch words = launch_words(placement, settings_.launcher, settings_.config.slurm, settings_.worker,
+                                    control_.run_id, generation);
+  control_.generation = generation;
+  control_.world = placement.ranks;
+  control_.ranks_per_node = placement.ranks_per_node;
+  control_.nodes = placement.nodes;
+  control_.launcher_pid = 0;
+  write_control_file();  // before any rank looks for it
+  step_.start(words.words, words.environment);
+  control_.launcher_pid = step_.pid();
+  control_.launcher_ticks = step_.start_ticks();
+  write_control_file();
+}
+
+void Session::write_control_file() { control_.write(dir_); }
+
+std::variant<control::Lease, control::Refuse> Session::hello(control::NodeId node,
+                                                             const control::Hello& hello) {
+  const int world = supervisor_->placement().ranks;
+  if (hello.world != world)
+    return control::Refuse{cat("its world has ", hello.world, " ranks, but ", world, " were started")};
+  if (hosts_.empty()) build_digest_ = hello.build_digest;
+  if (hello.build_digest != build_digest_)
+    return control::Refuse{cat("its program is another one (digest ", hello.build_digest, ") than that of ",
+                               hosts_.begin()->second, " (", build_digest_,
+                               "); install the same on every node")};
+  hosts_[node] = hello.host;
+  if (hello.host == control::node_name())
+    for (const auto& rank : hello.ranks) local_pids_.insert(static_cast<pid_t>(rank.pid));
+  control::Lease lease;
+  lease.generation = static_cast<std::uint32_t>(supervisor_->generation());
+  lease.world = world;
+  lease.deadline_seconds = deadline_.seconds_left();
+  return lease;
+}
+
+void Session::wait_for_signal() {
+  signals_.async_wait([this](const auto& error, int signal) {
+    if (error) return;
+    const std::string name = signal == SIGINT    ? "SIGINT"
+                             : signal == SIGTERM ? "SIGTERM"
+                             : signal == SIGHUP  ? "SIGHUP"
+                                                 : "SIGUSR1";
+    if (signal == SIGINT && ++interrupts_ > 1) {
+      log(Level::kWarning, "a second SIGINT: ending the ranks at once, without a commit");
+      kill();
+    } else {
+      supervisor_->stop(name, now());
+    }
+    wait_for_signal();
+  });
+}
+
+void Session::wait_for_tick() {
+  timer_.expires_after(kTick);
+  timer_.async_wait([this](const auto& error) {
+    if (error) return;
+    tick();
+    if (!code_) return wait_for_tick();
+    io_.stop();
+  });
+}
+
+void Session::tick() {
+  try {
+    supervisor_->tick(now());
+  } catch (const Error& e) {  // a launcher that cannot be started
+    finish(static_cast<int>(e.code()), e.what());
+  }
+  ++ticks_;
+  if (ticks_ % kTicksPerStatus != 0 && !code_) return;
+  metrics_.read();
+  if (http_) http_->publish(status());
+  const bool free =
+      !writing_.valid() || writing_.wait_for(std::chrono::seconds(0)) == std::future_status::ready;
+  if (ticks_ % kTicksPerFile != 0 || !free) return;
+  writing_ = std::async(std::launch::async, [dir = dir_, now = status()] {
+    try {
+      status::write_status_files(dir, now);
+    } catch (const std::exception&) {  // what the disk refuses is told by the commits
+    }
+  });
+}
+
+void Session::kill() { step_.end(local_ranks()); }
+
+std::vector<pid_t> Session::local_ranks() const {
+  std::vector<pid_t> out;
+  for (const pid_t pid : local_pids_)
+    if (is_worker(pid)) out.push_back(pid);
+  return out;
+}
+
+void Session::launcher_ended(int status) {
+  for (const pid_t pid : local_ranks()) ::kill(pid, SIGKILL);  // what a launcher that was killed has left
+  server_->fence(static_cast<std::uint32_t>(supervisor_->generation()), "its generation has ended");
+  Ending ending;
+  ending.committed = committed_on_disk();
+  if (const auto end = coordinator::read_exit(dir_)) {
+    ending.code = end->code;
+    ending.reason = end->reason;
+  } else if (const auto bye =
+                 std::find_if(byes_.begin(), byes_.end(), [](const auto& b) { return b.second.code != 0; });
+             bye != byes_.end()) {
+    ending.code = bye->second.code;
+    ending.reason = cat("rank ", bye->first, ": ", bye->second.reason);
+  } else if (status == -1) {
+    ending.code = byes_.empty() ? static_cast<int>(ExitCode::kComm) : 0;
+  } else {
+    ending.code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+    ending.reason = WIFEXITED(status) ? cat(settings_.launcher, " ended with ", ending.code)
+                                      : cat(settings_.launcher, " was killed by signal ", WTERMSIG(status));
+  }
+  ending.never_up = local_pids_.empty() && hosts_.empty() && byes_.empty() && WIFEXITED(status);
+  supervisor_->exited(ending, now());
+}
+
+void Session::note_commit() {
+  commits_.push_back({supervisor_->committed(), utc_now()});
+  if (commits_.size() > kCommits) commits_.erase(commits_.begin());
+}
+
+void Session::ask_stop(const std::string& reason) { server_->stop(reason); }
+void Session::ask_stacks() { server_->stacks(); }
+
+void Session::tell(const std::string& kind, const std::string& text, bool warning) {
+  if (kind == "commit") note_commit();
+  events_.add(kind, text);
+  if (kind == "commit") return;  // rank 0 has said it
+  log(warning ? Level::kWarning : Level::kInfo, kind == "behind" ? cat("who is behind:\n", text) : text);
+}
+
+std::set<std::string> Session::down_nodes() { return lost_nodes(settings_.fleet); }
+
+double Session::seconds_since_first_launch() const {
+  return status::seconds_between(events_.first_launch(), utc_now()).value_or(0);
+}
+
+std::int64_t Session::committed_on_disk() const {
+  const auto steps = checkpoint::committed_steps(dir_);
+  return steps.empty() ? 0 : steps.front();
+}
+
+void Session::finish(int code, const std::string& reason) {
+  if (code_) return;
+  code_ = code;
+  reason_ = reason;
+  events_.add("end", cat("exit ", code, reason.empty() ? "" : ": ", reason));
+  const bool bad = code != 0 && code != static_cast<int>(ExitCode::kRequeue);
+  log(bad ? Level::kError : Level::kInfo, code == 0 ? "done" : cat(reason, " (exit ", code, ')'));
+  if (!coordinator::read_exit(dir_)) coordinator::write_exit(dir_, {code, reason});
+  if (code == 0) checkpoint::write_file_atomically(dir_ + "/DONE", utc_now() + "\n");
+  metrics_.read();
+  if (writing_.valid()) writing_.wait();
+  status::write_status_files(dir_, status());
+}
+
+}  // namespace entrain::supervise

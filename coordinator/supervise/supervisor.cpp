@@ -1,0 +1,232 @@
+#include "coordinator/supervise/supervisor.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include "configs/cat.hpp"
+#include "configs/duration.hpp"
+#include "configs/error.hpp"
+
+namespace entrain::supervise {
+namespace {
+
+constexpr double kSlept = 2;          // nothing for so long, not even a tick: this process was not running
+constexpr double kForStacks = 2;      // between asking for stacks and ending the generation
+constexpr double kLongestPause = 30;  // between two generations
+
+// Starting again would end in the same way.
+bool is_final(int code) {
+  for (const ExitCode e :
+       {ExitCode::kDone, ExitCode::kConfig, ExitCode::kData, ExitCode::kPreflight, ExitCode::kBug,
+        ExitCode::kCheckpoint, ExitCode::kLaunch, ExitCode::kNumeric, ExitCode::kNoProgress})
+    if (code == static_cast<int>(e)) return true;
+  return false;
+}
+
+}  // namespace
+
+Supervisor::Supervisor(SupervisorSettings settings, World& world, Past past)
+    : settings_(std::move(settings)), world_(world), past_(std::move(past)) {}
+
+void Supervisor::start(double now) { launch(now); }
+
+void Supervisor::adopt(const Placement& placement, double now) {
+  placement_ = placement;
+  committed_at_launch_ = past_.committed;
+  detector_.emplace(settings_.patience, placement.ranks, settings_.has_steps, now);
+  state_ = State::kStarting;
+  world_.tell(
+      "adopt",
+      cat("generation ", past_.generation, " of ", placement.ranks, " ranks still runs: watching it again"),
+      false);
+}
+
+void Supervisor::leave_out(const std::set<std::string>& nodes) {
+  for (const auto& node : nodes)
+    if (past_.out.insert(node).second)
+      world_.tell("drop", cat("node ", node, " is left out from now on"), true);
+}
+
+void Supervisor::launch(double now) {
+  leave_out(world_.down_nodes());
+  placement_ = place(settings_.fleet, past_.out);
+  if (placement_.ranks == 0) {
+    finish(static_cast<int>(ExitCode::kComm),
+           cat("fewer than ", settings_.fleet.min_ranks, " ranks fit on the nodes that are left"));
+    return;
+  }
+  ++past_.generation;
+  committed_at_launch_ = past_.committed;
+  detector_.emplace(settings_.patience, placement_.ranks, settings_.has_steps, now);
+  verdict_ = {};
+  suspected_nodes_.clear();
+  told_training_ = false;
+  state_ = State::kStarting;
+  reason_.clear();
+  std::string where;
+  for (const auto& node : placement_.nodes) where += cat(where.empty() ? "" : ",", node);
+  world_.tell(
+      "launch",
+      cat("generation ", past_.generation, ": ", placement_.ranks, placement_.ranks == 1 ? " rank" : " ranks",
+          where.empty() ? "" : " on " + where, ", from step ", past_.committed),
+      false);
+  world_.launch(past_.generation, placement_);
+}
+
+void Supervisor::notice_sleep(double now) {
+  const double late = awake_at_ < 0 ? 0 : now - awake_at_;
+  awake_at_ = now;
+  if (late > kSlept && detector_) detector_->slept(late);
+}
+
+void Supervisor::beat(const control::NodeBeat& beat, double now) {
+  if (!detector_ || state_ == State::kEnded || state_ == State::kRecovering) return;
+  notice_sleep(now);  // before what came meanwhile is taken for fresh
+  detector_->beat(beat, now);
+  if (!told_training_ && detector_->trains()) {
+    told_training_ = true;
+    if (state_ == State::kStarting) state_ = State::kTraining;
+    world_.tell("training", cat("generation ", past_.generation, " trains"), false);
+  }
+}
+
+void Supervisor::committed(std::int64_t step) {
+  if (step <= past_.committed) return;
+  past_.committed = step;
+  past_.cycles = 0;
+  world_.tell("commit", cat("step ", step, " is committed"), false);
+}
+
+void Supervisor::lost(const std::string& host, double now) {
+  if (detector_) detector_->lost(host, now);
+}
+
+void Supervisor::stop(const std::string& reason, double now) {
+  if (stop_asked_ || state_ == State::kEnded) return;
+  stop_asked_ = true;
+  stop_at_ = now;
+  world_.tell("stop", cat("asked to stop: ", reason), false);
+  if (state_ == State::kRecovering) {
+    finish(static_cast<int>(ExitCode::kComm), cat("stopped between two generations: ", reason));
+    return;
+  }
+  if (state_ == State::kEnding) return;
+  state_ = State::kStopping;
+  reason_ = reason;
+  world_.ask_stop(reason);
+}
+
+void Supervisor::tick(double now) {
+  notice_sleep(now);
+  switch (state_) {
+    case State::kStarting:
+    case State::kTraining:
+    case State::kStopping:
+      watch(now);
+      break;
+    case State::kEnding:
+      if (kill_at_ > 0 && now >= kill_at_) {
+        kill_at_ = 0;
+        if (verdict_.kind == Verdict::Kind::kHang) world_.tell("behind", detector_->table(now), true);
+        world_.kill();
+      }
+      break;
+    case State::kRecovering:
+      if (now >= relaunch_at_) launch(now);
+      break;
+    case State::kEnded:
+      break;
+  }
+}
+
+void Supervisor::watch(double now) {
+  const Verdict found = detector_->look(now);
+  if (state_ == State::kStopping && found.kind < Verdict::Kind::kDead &&
+      now - stop_at_ > settings_.stop_patience) {
+    end_generation({Verdict::Kind::kHang,
+                    {},
+                    cat("not gone ", duration_text(settings_.stop_patience), " after it was asked to stop")},
+                   now);
+    return;
+  }
+  const bool news = found.kind != verdict_.kind || found.ranks != verdict_.ranks;
+  verdict_ = found;
+  if (found.kind == Verdict::Kind::kFine) return;
+  if (found.kind != Verdict::Kind::kSuspect)
+    end_generation(found, now);
+  else if (news)
+    world_.tell("suspect", found.why, true);
+}
+
+// Told before anything is killed: who is behind, and with their stacks where they can still answer.
+void Supervisor::end_generation(const Verdict& verdict, double now) {
+  verdict_ = verdict;
+  state_ = State::kEnding;
+  reason_ = verdict.why;
+  blame(verdict);
+  const bool hang = verdict.kind == Verdict::Kind::kHang;
+  world_.tell(hang ? "hang" : "dead", verdict.why, true);
+  if (hang) world_.ask_stacks();
+  if (!hang) world_.tell("behind", detector_->table(now), true);
+  kill_at_ = now + (hang ? kForStacks : 0);
+}
+
+// A node all of whose ranks are silent is a node to do without.
+void Supervisor::blame(const Verdict& verdict) {
+  if (verdict.kind != Verdict::Kind::kDead || !detector_) return;
+  for (const auto& [number, rank] : detector_->ranks()) {
+    const auto silent = [&](int r) { return std::count(verdict.ranks.begin(), verdict.ranks.end(), r) > 0; };
+    bool all = true;
+    for (const auto& [other, watched] : detector_->ranks()) all &= watched.host != rank.host || silent(other);
+    if (all) suspected_nodes_.insert(rank.host);
+  }
+}
+
+void Supervisor::exited(const Ending& ending, double now) {
+  if (state_ == State::kEnded || state_ == State::kRecovering) return;
+  committed(ending.committed);
+  const bool asked = stop_asked_ || ending.code == static_cast<int>(ExitCode::kRequeue);
+  if (state_ != State::kEnding &&
+      (is_final(ending.code) || (asked && ending.code == static_cast<int>(ExitCode::kRequeue)))) {
+    finish(ending.code, ending.reason);
+    return;
+  }
+  if (ending.never_up && past_.cycles == 0 && state_ != State::kEnding) {
+    finish(static_cast<int>(ExitCode::kLaunch),
+           cat(ending.reason, " before any rank had spoken; what it said stands above"));
+    return;
+  }
+  recover(ending, now);
+}
+
+void Supervisor::recover(const Ending& ending, double now) {
+  ++past_.failures;
+  past_.cycles = past_.committed > committed_at_launch_ ? 1 : past_.cycles + 1;
+  const std::string why = state_ == State::kEnding || ending.reason.empty() ? reason_ : ending.reason;
+  reason_ = why.empty() ? cat("exit code ", ending.code) : why;
+  world_.tell("exit", cat("generation ", past_.generation, " ended (exit ", ending.code, "): ", reason_),
+              true);
+  if (stop_asked_) {
+    finish(static_cast<int>(ExitCode::kComm),
+           cat("was asked to stop, but failed before it had committed: ", reason_));
+    return;
+  }
+  if (past_.cycles >= settings_.max_cycles) {
+    finish(static_cast<int>(ExitCode::kNoProgress),
+           cat(past_.cycles, " generations in a row failed without a new commit, the last one: ", reason_));
+    return;
+  }
+  // On one machine there is nothing else to go to; among several a node that fell silent is left out.
+  if (settings_.fleet.nodes.size() > 1) leave_out(suspected_nodes_);
+  const double pause = past_.cycles <= 1 ? 0.5 : std::min(kLongestPause, std::pow(2.0, past_.cycles - 1));
+  relaunch_at_ = now + pause;
+  state_ = State::kRecovering;
+}
+
+void Supervisor::finish(int code, const std::string& reason) {
+  state_ = State::kEnded;
+  reason_ = reason;
+  world_.finish(code, reason);
+}
+
+}  // namespace entrain::supervise

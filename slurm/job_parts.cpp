@@ -1,0 +1,211 @@
+#include "slurm/job_parts.hpp"
+
+#include <cctype>
+#include <nlohmann/json.hpp>
+
+#include "configs/cat.hpp"
+#include "slurm/quote.hpp"
+
+namespace entrain::slurm {
+
+const char* const kEnvironment =
+    R"sh(export SLURM_NO_KILL=1 SLURM_UNBUFFEREDIO=1 NCCL_NVLS_ENABLE=0 CUBLAS_WORKSPACE_CONFIG=:4096:8
+export SLURM_RESTART_COUNT="${SLURM_RESTART_COUNT:-0}"  # Slurm leaves it unset in the first run
+unset SRUN_CPUS_PER_TASK                                # would bind mpirun's daemons to the processors of one rank
+STARTS=$((${ENTRAIN_STARTS:-0} + SLURM_RESTART_COUNT))
+)sh";
+
+const char* const kSay = R"sh(say() { echo "[$(date -u +%Y-%m-%dT%H:%M:%SZ) job $ID] $*"; }
+)sh";
+
+const char* const kDone = R"sh(
+if [ -f "$RUN/DONE" ]; then
+  say "$RUN/DONE is there: this run has ended, nothing to do"
+  exit 0
+fi
+say "start $STARTS of $RUN on ${SLURM_JOB_NODELIST:-this machine}"
+
+)sh";
+
+const char* const kCancelled =
+    R"sh(# Whether a person has cancelled the job: it is being ended, by neither its time limit nor a preemption. A requeue would
+# bring it back to life. Where squeue does not say so, it was not.
+cancelled() {
+  local state left preempted
+  read -r state left preempted < <(timeout 20 squeue -h -j "$ID" -O State:20,TimeLeft:20,PreemptTime:30 2> /dev/null)
+  [ "$state" = COMPLETING ] || [ "$state" = CANCELLED ] || return 1
+  [ "$preempted" = N/A ] && [ "$left" != INVALID ] && [ "$left" != 0:00 ]
+}
+)sh";
+
+const char* const kSuccessor =
+    R"sh(# Where Slurm takes no requeue: this script again as a new job, and the stages behind it, whose old jobs go with this one.
+successor() {
+  local id i
+  command -v sbatch > /dev/null || { say "there is no sbatch here either; go on by hand: sbatch $BASE/job.sh"; return; }
+  id=$(submit --dependency=singleton "$BASE/job.sh") || { say "sbatch refused a successor; go on by hand: sbatch $BASE/job.sh"; return; }
+  say "job ${id%%;*} goes on instead, after this one"
+  record "${id%%;*}" "$STAGE" "$BASE" "$BASE"
+  for i in "${!NEXT[@]}"; do
+    id=$(submit "--dependency=afterok:${id%%;*}" --kill-on-invalid-dep=yes "${NEXT[i]}/job.sh") || {
+      say "sbatch refused ${NEXT[i]}/job.sh; once this stage is done: sbatch ${NEXT[i]}/job.sh"; return; }
+    record "${id%%;*}" "${NEXT_STAGE[i]}" "${NEXT[i]}" "$BASE" "${NEXT[@]:0:i+1}"
+  done
+}
+submit() { ENTRAIN_STARTS=$((STARTS + 1)) timeout 60 env -u SLURM_RESTART_COUNT sbatch --parsable "$@"; }
+record() { # job, stage, its folder, then the folders in which --cancel-chain shall find it
+  local folder script
+  script=${3//\\/\\\\}/job.sh
+  for folder in "${@:4}"; do
+    printf '{"job":"%s","time":"%s","stage":"%s","script":"%s"}\n' "$1" "$(date -u +%Y-%m-%dT%H:%M:%SZ)" "$2" \
+      "${script//\"/\\\"}" >> "$folder/jobs.jsonl"
+  done
+}
+)sh";
+
+const char* const kSuccessorOfRow =
+    R"sh(# Where Slurm takes no requeue: this row again as a new job. Rows of later stages were waiting for this one and are gone.
+successor() {
+  local id by_hand="sbatch --array=$SLURM_ARRAY_TASK_ID $BASE/job.sh"
+  command -v sbatch > /dev/null || { say "there is no sbatch here either; go on by hand: $by_hand"; return; }
+  id=$(ENTRAIN_STARTS=$((STARTS + 1)) timeout 60 env -u SLURM_RESTART_COUNT sbatch --parsable \
+    --dependency="afterany:$ID" --array="$SLURM_ARRAY_TASK_ID" "$BASE/job.sh") || {
+    say "sbatch refused a successor; go on by hand: $by_hand"; return; }
+  say "job ${id%%;*} goes on instead, after this one"
+  printf '{"job":"%s","time":"%s","stage":"%s"}\n' "${id%%;*}" "$(date -u +%Y-%m-%dT%H:%M:%SZ)" "$STAGE" >> "$BASE/jobs.jsonl"
+  [ ${#NEXT[@]} = 0 ] || say "when it is done, by hand: sbatch --array=$SLURM_ARRAY_TASK_ID ${NEXT[0]}/job.sh"
+}
+)sh";
+
+const char* const kRequeue =
+    R"sh(# The run wants to go on in the next job. A brake for a loop that nobody looks at.
+again() {
+  if cancelled; then
+    say "the job was cancelled, so it is not requeued; to go on: sbatch $BASE/job.sh"
+  elif [ "$STARTS" -ge 100 ]; then
+    say "not requeued: it was started $((STARTS + 1)) times; to go on: sbatch $BASE/job.sh"
+  elif ! command -v scontrol > /dev/null; then
+    say "there is no scontrol on this node, so Slurm cannot requeue the job"
+    successor
+  else
+    say "asks Slurm to requeue the job"  # which may end this script at once
+    timeout 60 scontrol requeue "$ID" && return
+    if [[ $(timeout 20 squeue -h -j "$ID" -o %T 2> /dev/null) = PENDING* ]]; then
+      say "Slurm has done so by itself already"  # at the end of a preemption's grace
+      return
+    fi
+    say "Slurm did not requeue the job"
+    successor
+  fi
+}
+)sh";
+
+const char* const kNextOfChain = R"sh(again() { say "the next job of the chain goes on"; }
+)sh";
+
+const char* const kTraps =
+    R"sh(# Slurm warns this shell (USR1: the time limit comes; TERM: preempted or cancelled); the supervisor is told, commits, ends.
+SUP='' NOTICE=''
+trap 'NOTICE=USR1; [ -z "$SUP" ] || kill -USR1 "$SUP" 2> /dev/null' USR1
+trap 'NOTICE=TERM; [ -z "$SUP" ] || kill -TERM "$SUP" 2> /dev/null' TERM
+)sh";
+
+const char* const kRunBegins = R"sh(if [ -n "$NOTICE" ]; then
+  say "the job is told to end before the run began"
+  rc=75
+else
+)sh";
+
+const char* const kRunEnds = R"sh(  SUP=$!
+  [ -z "$NOTICE" ] || kill -"$NOTICE" "$SUP" 2> /dev/null  # it came before SUP was known
+  while :; do
+    wait "$SUP"; rc=$?  # wait returns above 128 after each trap
+    [ "$rc" -gt 128 ] || break
+    kill -0 "$SUP" 2> /dev/null && continue
+    wait "$SUP"; r2=$?; [ "$r2" -eq 127 ] || rc=$r2
+    break
+  done
+fi
+say "the run ended with $rc"
+)sh";
+
+const char* const kUnstage =
+    R"sh([ "$rc" = 75 ] || [ "$rc" = 76 ] || timeout 60 srun "${once_per_node[@]}" rm -rf -- "$LOCAL"
+)sh";
+
+const char* const kSummary = R"sh(
+printf '%-6s %-6s %-14s %s\n' row ended loss settings
+row=0
+while IFS= read -r settings; do
+  dir=$BASE/row-$row
+  ended=$(sed -n 's/.*"code": *\([0-9]*\).*/\1/p' "$dir/exit.json" 2> /dev/null)
+  loss=$(tail -n 1 "$dir/metrics.jsonl" 2> /dev/null | sed -n 's/.*"loss": *\([^,}]*\).*/\1/p')
+  [ ! -f "$dir/DONE" ] || ended=done
+  printf '%-6s %-6s %-14s %s\n' "$row" "${ended:--}" "${loss:--}" "$settings"
+  row=$((row + 1))
+done < "$BASE/sweep.jsonl"
+echo "$row rows of $ROWS; ended: done, or the exit code of the last start"
+)sh";
+
+namespace {
+
+// Run once per node: where to, then the files. A copy that has the size and time of its file is taken as it is: after
+// a requeue the job may be on the same node. Nobody else may read the copies, or have made their folder.
+constexpr const char* kCopy = R"sh(
+umask 077
+to=$1 i=0; shift
+mkdir -p "$to" && [ -O "$to" ] || { echo "$to: cannot be made, or belongs to somebody else" >&2; exit 1; }
+for from; do
+  copy=$to/$i/${from##*/}
+  if [ "$(stat -Lc "%s %Y" "$from")" != "$(stat -c "%s %Y" "$copy" 2> /dev/null)" ]; then
+    mkdir -p "$to/$i" && cp --preserve=timestamps "$from" "$copy.part" && mv "$copy.part" "$copy" || exit 1
+  fi
+  i=$((i + 1))
+done)sh";
+
+constexpr const char* kOncePerNode =
+    R"sh(once_per_node=(--nodes="$SLURM_JOB_NUM_NODES" --ntasks="$SLURM_JOB_NUM_NODES" --ntasks-per-node=1 --overlap --mpi=none)
+)sh";
+
+constexpr const char* kCopied = R"sh(  say "data.files were copied to $LOCAL on each node"
+  json=${LOCAL//\\/\\\\} json=${json//\"/\\\"}  # the list is YAML
+)sh";
+
+constexpr const char* kNotCopied = R"sh(else
+  say "data.files could not be copied to $LOCAL; the run reads them where they are"
+fi
+
+)sh";
+
+// $NAME/rest and ${NAME}/rest are looked up in the job, all else is taken as it stands.
+std::string local_folder(const std::string& folder) {
+  const bool braced = folder.starts_with("${");
+  std::size_t end = braced ? 2 : 1;
+  while (end < folder.size() &&
+         (std::isalnum(static_cast<unsigned char>(folder[end])) != 0 || folder[end] == '_'))
+    ++end;
+  const std::string name = folder.substr(braced ? 2 : 1, end - (braced ? 2 : 1));
+  if (folder[0] != '$' || name.empty() || (braced && (end == folder.size() || folder[end] != '}')))
+    return bash_quote(folder);
+  const std::string rest = folder.substr(end + (braced ? 1 : 0));
+  return cat("\"${", name, ":?slurm.staging: this job has no such variable}\"",
+             rest.empty() ? "" : bash_quote(rest));
+}
+
+}  // namespace
+
+std::string staging(const std::string& folder, const std::vector<std::string>& files) {
+  std::string from, copies;
+  for (std::size_t i = 0; i < files.size(); ++i) {
+    const std::string name = nlohmann::json(files[i].substr(files[i].rfind('/') + 1)).dump();
+    from += cat(" \\\n  ", bash_quote(files[i]));
+    copies +=
+        cat(bash_quote(i == 0 ? "[\"" : ",\""), "\"$json\"", bash_quote(cat('/', i, '/', name.substr(1))));
+  }
+  return cat("# data.files, copied to each node once; nothing is lost but speed where that fails.\nLOCAL=",
+             local_folder(folder), "/entrain-$ID\n", kOncePerNode,
+             "if srun \"${once_per_node[@]}\" bash -c '", kCopy, "' stage \"$LOCAL\"", from, "; then\n",
+             kCopied, "  WORDS+=(data.files=", copies, "']')\n", kNotCopied);
+}
+
+}  // namespace entrain::slurm

@@ -1,0 +1,225 @@
+// When ranks are told to be silent, dead or stuck, and who is blamed.
+#include "coordinator/supervise/detector.hpp"
+
+#include <gmock/gmock.h>
+
+#include "configs/cat.hpp"
+
+namespace entrain::tests {
+namespace {
+
+using control::NodeBeat;
+using control::Phase;
+using control::RankBeat;
+using supervise::Detector;
+using supervise::Verdict;
+using ::testing::AllOf;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using Kind = supervise::Verdict::Kind;
+
+// Four ranks on two nodes that beat once a second, all in step unless told otherwise.
+class Four : public ::testing::Test {
+ protected:
+  static constexpr double kPeriod = 1;
+
+  RankBeat& rank(int number) {
+    return nodes_[static_cast<std::size_t>(number / 2)].ranks[static_cast<std::size_t>(number % 2)];
+  }
+
+  // Every second until `end`: those that live beat, and if all work, a step of three collectives is done.
+  void run_until(double end) {
+    for (; now_ < end; now_ += kPeriod) {
+      for (auto& node : nodes_) {
+        NodeBeat sent{node.host, -1, {}};
+        for (auto& r : node.ranks) {
+          if (silent_.count(r.rank) > 0 && r.stopped == false) continue;
+          if (silent_.count(r.rank) == 0) ++r.beats;
+          if (works_) r.collectives += 3, r.step += 1, r.step_seconds = kPeriod, r.phase = Phase::kCompute;
+          sent.ranks.push_back(r);
+        }
+        if (!sent.ranks.empty()) detector_.beat(sent, now_);
+      }
+    }
+  }
+
+  Detector detector_{{}, 4, true, 0};
+  std::vector<NodeBeat> nodes_{{"n1", -1, {RankBeat{.rank = 0, .pid = 10}, RankBeat{.rank = 1, .pid = 11}}},
+                               {"n2", -1, {RankBeat{.rank = 2, .pid = 12}, RankBeat{.rank = 3, .pid = 13}}}};
+  std::set<int> silent_;
+  bool works_ = true;
+  double now_ = 0;
+};
+
+TEST_F(Four, AHealthyRunIsFineForDays) {
+  run_until(20);
+  EXPECT_TRUE(detector_.trains());
+  EXPECT_EQ(detector_.look(now_).kind, Kind::kFine);
+  EXPECT_EQ(detector_.ranks().size(), 4U);
+}
+
+TEST_F(Four, SilenceIsSuspectAfterThreeSecondsAndDeadWithinTen) {
+  run_until(30);
+  silent_ = {3};
+  works_ = false;
+  double suspect = 0, dead = 0;
+  for (const double lost = now_; dead == 0 && now_ < lost + 60;) {
+    run_until(now_ + kPeriod);
+    const Verdict verdict = detector_.look(now_);
+    if (verdict.kind == Kind::kSuspect && suspect == 0) suspect = now_ - lost;
+    if (verdict.kind == Kind::kDead) {
+      dead = now_ - lost;
+      EXPECT_THAT(verdict.ranks, ElementsAre(3));
+      EXPECT_THAT(verdict.why, AllOf(HasSubstr("rank 3 on n2"), HasSubstr("no heartbeat for")));
+    }
+  }
+  EXPECT_GE(suspect, 2);
+  EXPECT_LE(suspect, 4);
+  EXPECT_GT(dead, suspect);
+  EXPECT_LE(dead, 6);  // heartbeats came once a second for half a minute: five times that
+}
+
+TEST_F(Four, WithoutExperienceDeathTakesTheConfiguredTen) {
+  run_until(5);
+  EXPECT_EQ(detector_.dead_after(), 10);
+  run_until(60);
+  EXPECT_EQ(detector_.dead_after(), 5);
+}
+
+TEST_F(Four, AProcessThatTheKernelSaysIsStoppedIsDeadAsSoonAsItIsSuspect) {
+  run_until(6);
+  works_ = false;
+  silent_ = {1};
+  rank(1).stopped = true;  // its node goes on telling of it
+  run_until(now_ + 4);
+  const Verdict verdict = detector_.look(now_);
+  EXPECT_EQ(verdict.kind, Kind::kDead);
+  EXPECT_THAT(verdict.why, AllOf(HasSubstr("rank 1 on n1"), HasSubstr("process 11 is stopped (state T)")));
+}
+
+TEST_F(Four, ALostConnectionIsDeathUnlessTheNodeIsBackSoon) {
+  run_until(6);
+  detector_.lost("n2", now_);
+  EXPECT_EQ(detector_.look(now_).kind, Kind::kFine);
+  run_until(now_ + 1);  // it came back
+  EXPECT_EQ(detector_.look(now_ + 0.5).kind, Kind::kFine);
+  detector_.lost("n2", now_);
+  silent_ = {2, 3};
+  run_until(now_ + 4);
+  const Verdict verdict = detector_.look(now_);
+  EXPECT_EQ(verdict.kind, Kind::kDead);
+  EXPECT_THAT(verdict.ranks, ElementsAre(2, 3));
+  EXPECT_THAT(verdict.why, HasSubstr("its connection is gone"));
+}
+
+TEST_F(Four, WhoEnteredFewerCollectivesIsWhoTheOthersWaitFor) {
+  run_until(30);
+  works_ = false;
+  for (int r = 0; r < 4; ++r)
+    rank(r).collectives += r == 2 ? 0 : 1, rank(r).phase = r == 2 ? Phase::kData : Phase::kCollective;
+  run_until(now_ + 29);
+  EXPECT_EQ(detector_.look(now_).kind, Kind::kFine);
+  run_until(now_ + 4);
+  const Verdict verdict = detector_.look(now_);
+  EXPECT_EQ(verdict.kind, Kind::kHang);
+  EXPECT_THAT(verdict.ranks, ElementsAre(2));
+  EXPECT_THAT(verdict.why, HasSubstr("the others wait for rank 2"));
+  const std::string table = detector_.table(now_);
+  EXPECT_LT(table.find("n2"), table.find("n1")) << table;  // the culprit stands first
+  EXPECT_THAT(table, HasSubstr("data"));
+}
+
+TEST_F(Four, AllInOneCollectiveIsNobodysFault) {
+  run_until(30);
+  works_ = false;
+  for (int r = 0; r < 4; ++r) rank(r).phase = Phase::kCollective;
+  run_until(now_ + 40);
+  const Verdict verdict = detector_.look(now_);
+  EXPECT_EQ(verdict.kind, Kind::kHang);
+  EXPECT_THAT(verdict.ranks, IsEmpty());
+  EXPECT_THAT(verdict.why, HasSubstr("the network"));
+}
+
+TEST_F(Four, SlowStepsTeachPatience) {
+  for (int r = 0; r < 4; ++r) rank(r).step_seconds = 60;
+  works_ = false;
+  for (int r = 0; r < 4; ++r) rank(r).phase = Phase::kCompute, rank(r).step = 1;
+  run_until(290);
+  EXPECT_EQ(detector_.step_limit(), 300);
+  EXPECT_EQ(detector_.look(now_).kind, Kind::kFine);
+  run_until(310);
+  EXPECT_EQ(detector_.look(now_).kind, Kind::kHang);
+}
+
+TEST_F(Four, SetUpAndCommitsHaveLimitsOfTheirOwn) {
+  works_ = false;  // no step yet
+  run_until(800);
+  EXPECT_EQ(detector_.look(now_).kind, Kind::kFine);
+  run_until(910);
+  EXPECT_EQ(detector_.look(now_).kind, Kind::kHang);
+
+  works_ = true;
+  run_until(940);
+  works_ = false;
+  rank(0).phase = Phase::kCommit;
+  run_until(now_ + 290);
+  EXPECT_EQ(detector_.look(now_).kind, Kind::kFine);
+  run_until(now_ + 20);
+  EXPECT_EQ(detector_.look(now_).kind, Kind::kHang);
+}
+
+TEST_F(Four, RanksThatNeverCameUpAreCounted) {
+  nodes_.pop_back();
+  run_until(890);
+  EXPECT_EQ(detector_.look(now_).kind, Kind::kFine);
+  run_until(910);
+  const Verdict verdict = detector_.look(now_);
+  EXPECT_EQ(verdict.kind, Kind::kHang);
+  EXPECT_THAT(verdict.why, HasSubstr("2 of 4 ranks have not come up"));
+}
+
+TEST_F(Four, OwnSleepIsNobodysDeath) {
+  run_until(30);
+  now_ += 3600;  // a suspended job
+  EXPECT_EQ(detector_.look(now_).kind,
+            Kind::kDead);  // the negative control: without slept() all would be dead
+  detector_.slept(3600);
+  EXPECT_EQ(detector_.look(now_).kind, Kind::kFine);
+}
+
+TEST_F(Four, WhoSaidGoodbyeMaySayNothingMore) {
+  run_until(30);
+  works_ = false;
+  silent_ = {1};
+  rank(1).phase = Phase::kDone;
+  NodeBeat last{"n1", -1, {rank(1)}};
+  detector_.beat(last, now_);
+  run_until(now_ + 20);
+  EXPECT_EQ(detector_.look(now_).kind, Kind::kFine);
+}
+
+TEST(Detector, AStageWithoutStepsMayComputeForLong) {
+  for (const bool has_steps : {false, true}) {
+    Detector detector({}, 1, has_steps, 0);
+    double now = 0;
+    RankBeat beat{.rank = 0, .step = 1, .phase = Phase::kCompute, .step_seconds = 1};
+    for (; now < 120; ++now) ++beat.beats, detector.beat({"n1", -1, {beat}}, now);
+    EXPECT_EQ(detector.look(now).kind, has_steps ? Kind::kHang : Kind::kFine);
+  }
+}
+
+TEST(Detector, TheTableOfAThousandRanksIsShortAndBeginsWithTheLaggard) {
+  Detector detector({}, 1000, true, 0);
+  NodeBeat node{"n1", -1, {}};
+  for (int r = 0; r < 1000; ++r)
+    node.ranks.push_back({.rank = r, .pid = r, .beats = 1, .collectives = r == 777 ? 5U : 6U});
+  node.ranks[777].stack = "frame one\nframe two";
+  detector.beat(node, 1);
+  const std::string table = detector.table(2);
+  EXPECT_THAT(table, AllOf(HasSubstr("and 976 ranks that are not further behind"), HasSubstr("frame two")));
+  EXPECT_LT(table.find(" 777 "), table.find("frame one"));
+}
+
+}  // namespace
+}  // namespace entrain::tests
