@@ -86,14 +86,13 @@ bool is_loopback(const std::string& host) {
   return host.starts_with("127.") || host == "::1" || host == "localhost";
 }
 
-// Why a server on loopback cannot be the one that wrote control.json; empty: it can.
-std::string not_here(const nlohmann::json& control) {
+// Why the server that wrote control.json cannot be the one at `address`; empty: it can.
+std::string not_there(const nlohmann::json& control, const std::string& address) {
   const std::string host = text_of(control, "host");
-  if (!host.empty() && host != host_name())
-    return cat("it listens on ", host, " only, and this is ", host_name());
   const std::int64_t pid = integer_of(control, "pid", 0);
-  if (!host.empty() && pid > 0 && !process_lives(pid)) return cat("its process ", pid, " is gone");
-  return "";
+  if (host.empty()) return "";
+  if (host == host_name()) return pid > 0 && !process_lives(pid) ? cat("its process ", pid, " is gone") : "";
+  return is_loopback(address) ? cat("it listens on ", host, " only, and this is ", host_name()) : "";
 }
 
 }  // namespace
@@ -107,7 +106,8 @@ Fetched fetch_status(const std::string& run_dir, std::chrono::milliseconds patie
   if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
   Fetched fetched;
   fetched.from = "http://" + address;
-  if (is_loopback(host) && !(fetched.why_not = not_here(control)).empty()) return fetched;
+  if (host == "0.0.0.0" || host == "::") host = text_of(control, "host");  // every address of its machine
+  if (fetched.why_not = not_there(control, host); !fetched.why_not.empty()) return fetched;
   const std::string token = first_line(text_file(run_dir + "/.token"));
   if (token.empty()) {
     fetched.why_not = cat(run_dir, "/.token cannot be read; it is for the user who started the run");

@@ -14,8 +14,8 @@ struct Fetched {
   std::string why_not;  ///< why there is no status: "connection refused"
 };
 
-/// Asks it, with the token of RUN/.token. Where control.json says whose it is ("host", "pid"), a server on this machine's
-/// loopback is asked only if that process lives here: the port may be another's by now, and the token is not for them.
+/// Asks it, with the token of RUN/.token. Where control.json says whose it is ("host", "pid"), nobody is asked who cannot
+/// be that server: once it is gone its port may be another's, and the token is not for them.
 Fetched fetch_status(const std::string& run_dir,
                      std::chrono::milliseconds patience = std::chrono::milliseconds(2000));
 

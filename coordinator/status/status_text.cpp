@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstdio>
 #include <set>
+#include <sstream>
 #include <string_view>
 #include <vector>
 
@@ -173,20 +174,30 @@ void add_ranks(Lines& lines, const RunStatus& s) {
     lines.add(cat("  and ", odd.size() - kOddShown, " more that are not like the others"), Colour::kWatch);
 }
 
-bool is_bad(const std::string& kind) {
-  return kind == "dead" || kind == "hang" || kind == "give-up" || kind == "suspect";
+Colour colour_of(const std::string& kind) {
+  if (kind == "dead" || kind == "hang" || kind == "behind") return Colour::kBad;
+  return kind == "suspect" || kind == "exit" || kind == "drop" ? Colour::kWatch : Colour::kNone;
+}
+
+// An event may hold a table; its first rows are those that matter.
+void add_event(Lines& lines, const Event& event) {
+  constexpr int kMostRows = 6;
+  char kind[32];
+  std::snprintf(kind, sizeof kind, "%-8s", terminal_text(event.kind, 12).c_str());
+  std::string before = cat("  ", terminal_text(event.time, 20), "  ", kind, "  ");
+  std::istringstream rows(event.text);
+  std::string row;
+  for (int i = 0; i < kMostRows && std::getline(rows, row); ++i) {
+    lines.add(before + row, colour_of(event.kind));
+    before = "  ";
+  }
+  if (std::getline(rows, row)) lines.add("  ...", colour_of(event.kind));
 }
 
 void add_events(Lines& lines, const RunStatus& s, std::size_t most) {
   const std::size_t shown = std::min(most, s.events.size());
   if (shown > 0) lines.add("last events", Colour::kFaint);
-  for (std::size_t i = s.events.size() - shown; i < s.events.size(); ++i) {
-    const Event& e = s.events[i];
-    char kind[32];
-    std::snprintf(kind, sizeof kind, "%-8s", terminal_text(e.kind, 12).c_str());
-    lines.add(cat("  ", terminal_text(e.time, 20), "  ", kind, "  ", e.text),
-              is_bad(e.kind) ? Colour::kBad : Colour::kNone);
-  }
+  for (std::size_t i = s.events.size() - shown; i < s.events.size(); ++i) add_event(lines, s.events[i]);
 }
 
 }  // namespace

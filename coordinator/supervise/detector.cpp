@@ -6,6 +6,7 @@
 
 #include "configs/cat.hpp"
 #include "configs/duration.hpp"
+#include "configs/section.hpp"
 
 namespace entrain::supervise {
 namespace {
@@ -98,10 +99,16 @@ std::optional<Verdict> Detector::silent(double now) const {
   if (suspect.ranks.empty()) return std::nullopt;
   Verdict& verdict = dead.ranks.empty() ? suspect : dead;
   const Watched& first = ranks_.at(verdict.ranks.front());
-  verdict.why = cat(names_of(verdict.ranks), " on ", first.host, ": no heartbeat for ", seconds_text(longest),
-                    first.beat.stopped ? cat("; process ", first.beat.pid, " is stopped (state T)")
-                    : first.connected  ? ""
-                                       : "; its connection is gone");
+  std::vector<std::string> hosts;
+  for (const int number : verdict.ranks)
+    if (const auto& host = ranks_.at(number).host; hosts.empty() || hosts.back() != host)
+      hosts.push_back(host);
+  if (hosts.size() > 4) hosts = {hosts.front(), cat(hosts.size() - 1, " more hosts")};
+  verdict.why =
+      cat(names_of(verdict.ranks), " on ", join(hosts), ": no heartbeat for ", seconds_text(longest),
+          first.beat.stopped ? cat("; process ", first.beat.pid, " is stopped (state T)")
+          : first.connected  ? ""
+                             : "; its connection is gone");
   return verdict;
 }
 

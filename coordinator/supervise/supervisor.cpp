@@ -171,15 +171,19 @@ void Supervisor::end_generation(const Verdict& verdict, double now) {
   kill_at_ = now + (hang ? kForStacks : 0);
 }
 
-// A node all of whose ranks are silent is a node to do without.
+// A node all of whose ranks are silent is a node to do without; but where every node is silent, those that had to follow
+// cannot be told from the one that fell first: then only the scheduler's word counts.
 void Supervisor::blame(const Verdict& verdict) {
   if (verdict.kind != Verdict::Kind::kDead || !detector_) return;
+  std::set<std::string> answering;
   for (const auto& [number, rank] : detector_->ranks()) {
-    const auto silent = [&](int r) { return std::count(verdict.ranks.begin(), verdict.ranks.end(), r) > 0; };
-    bool all = true;
-    for (const auto& [other, watched] : detector_->ranks()) all &= watched.host != rank.host || silent(other);
-    if (all) suspected_nodes_.insert(rank.host);
+    if (std::count(verdict.ranks.begin(), verdict.ranks.end(), number) == 0)
+      answering.insert(rank.host);
+    else
+      suspected_nodes_.insert(rank.host);
   }
+  std::erase_if(suspected_nodes_,
+                [&](const std::string& node) { return answering.empty() || answering.count(node) > 0; });
 }
 
 void Supervisor::exited(const Ending& ending, double now) {

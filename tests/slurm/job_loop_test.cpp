@@ -157,11 +157,11 @@ TEST_F(Loop, DoneEndsSuccessorsWithZero) {
 
 TEST_F(Loop, TheRestartCountAndTheEnvironmentAreHandedOver) {
   play("0");
-  EXPECT_EQ(tests::read_file(job_.run_dir + "/starts"), "restart=0 job=12 no_kill=1 cpus=unset\n");
+  EXPECT_EQ(tests::read_file(job_.run_dir + "/starts"), "restart=0 job=12 no_kill=set cpus=unset\n");
   std::filesystem::remove(job_.run_dir + "/DONE");
   more_ = "SLURM_RESTART_COUNT=3 SRUN_CPUS_PER_TASK=4";
   EXPECT_THAT(play("0").output, HasSubstr("start 3 of "));
-  EXPECT_EQ(tests::read_file(job_.run_dir + "/starts"), "restart=3 job=12 no_kill=1 cpus=unset\n");
+  EXPECT_EQ(tests::read_file(job_.run_dir + "/starts"), "restart=3 job=12 no_kill=set cpus=unset\n");
 }
 
 TEST_F(Loop, TheBrakeHoldsAfterAHundredStarts) {

@@ -68,7 +68,7 @@ TEST(JobScript, SaysWhatASlurmJobNeeds) {
   EXPECT_THAT(lines, Contains("--no-kill --requeue --signal=B:USR1@240"));
   EXPECT_THAT(lines, Contains("--open-mode=append --output=\"/scratch/u/cxr/slurm-%j.out\""));
   EXPECT_EQ(lines.back(), "--mail-type=END");
-  EXPECT_THAT(script, HasSubstr("export SLURM_NO_KILL=1 "));
+  EXPECT_THAT(script, HasSubstr("export SLURM_NO_KILL=set  "));
   EXPECT_THAT(script, HasSubstr("unset SRUN_CPUS_PER_TASK"));
   EXPECT_THAT(script,
               HasSubstr("\"$ENTRAIN\" run \"$RUN/job.yaml\" --stage \"$STAGE\" -n 64 \"${WORDS[@]}\" &\n"));

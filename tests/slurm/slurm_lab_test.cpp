@@ -96,17 +96,20 @@ class Lab : public ::testing::Test {
 
 TEST_F(Lab, ARequeueKeepsIdAndLogAndTellsItsNumber) {
   const std::string name = "d e'm$o%j#\"x\"";  // what #SBATCH lines must carry
-  plan(name, "75 0");
-  submit(kConfigs + "demo.yaml slurm.time=5m slurm.cpus_per_rank=1 " + bash_quote("run.dir=runs/" + name));
+  plan(name, "75 step");
+  submit(kConfigs + "demo.yaml slurm.time=5m slurm.cpus_per_rank=1 slurm.nodes=2 " +
+         bash_quote("run.dir=runs/" + name));
   ASSERT_TRUE(wait_for(180, [&] { return done(name); }));
   const auto all = jobs(name);
   ASSERT_THAT(all, SizeIs(1));
   EXPECT_EQ(file("runs/" + name + "/starts"), "restart=0 job=" + all[0].job +
-                                                  " no_kill=1 cpus=unset\nrestart=1 job=" + all[0].job +
-                                                  " no_kill=1 cpus=unset\n");
+                                                  " no_kill=set cpus=unset\nrestart=1 job=" + all[0].job +
+                                                  " no_kill=set cpus=unset\n");
   EXPECT_THAT(jobs_log(name, all[0].job), HasSubstr("start 0 of "));
   EXPECT_THAT(jobs_log(name, all[0].job), HasSubstr("asks Slurm to requeue the job\n"));
   EXPECT_THAT(jobs_log(name, all[0].job), HasSubstr("start 1 of ")) << "appended, not truncated";
+  EXPECT_THAT(file("runs/" + name + "/step"), MatchesRegex("n[12]\nn[12]\n"))
+      << "steps start in this environment";
   ASSERT_TRUE(wait_for(180, [&] { return queue_is_empty(); }));
   EXPECT_EQ(state(all[0].job), "COMPLETED\n");
   EXPECT_THAT(sh("scontrol -o show job " + all[0].job).output, HasSubstr("JobName=" + name + " "));
@@ -143,8 +146,8 @@ TEST_F(Lab, ASingletonChainGoesOnUntilDoneAndFailuresTakeItOutOfTheQueue) {
   const auto good = jobs("good"), bad = jobs("bad");
   ASSERT_THAT(good, SizeIs(3));
   EXPECT_EQ(file("runs/good/starts"), "restart=0 job=" + good[0].job +
-                                          " no_kill=1 cpus=unset\nrestart=0 job=" + good[1].job +
-                                          " no_kill=1 cpus=unset\n");
+                                          " no_kill=set cpus=unset\nrestart=0 job=" + good[1].job +
+                                          " no_kill=set cpus=unset\n");
   EXPECT_EQ(state(good[0].job), "FAILED\n");
   EXPECT_EQ(state(good[1].job), "COMPLETED\n");
   EXPECT_EQ(state(good[2].job), "COMPLETED\n");

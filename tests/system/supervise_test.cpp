@@ -45,7 +45,7 @@ class Supervised : public testing::Test {
   static void TearDownTestSuite() { delete small_; }
   void TearDown() override { run(cat("pkill -KILL -f 'run.dir=", small_->folder(), "'")); }
 
-  static constexpr int kSteps = 900;
+  static constexpr int kSteps = 400;
   static std::string command(const std::string& name, int ranks, const std::string& more = "") {
     return small_->supervised(ranks, name, cat("train.steps=", kSteps, kLong, ' ', more));
   }
@@ -123,8 +123,8 @@ INSTANTIATE_TEST_SUITE_P(OfEveryKind, Blows,
                                          Blow{"stopped-rank-2", SIGSTOP, 2, "dead"},
                                          Blow{"stopped-rank-0", SIGSTOP, 0, "dead"},
                                          Blow{"killed-launcher", SIGKILL, -1, "exit"}),
-                         [](const auto& info) {
-                           std::string name = info.param.name;
+                         [](const auto& blow) {
+                           std::string name = blow.param.name;
                            std::replace(name.begin(), name.end(), '-', '_');
                            return name;
                          });

@@ -137,6 +137,16 @@ TEST_F(Ladder, OneSilentRankOfANodeDoesNotCondemnTheNode) {
   EXPECT_THAT(world_.done, Contains("launch 2: 4 on n1 n2"));
 }
 
+TEST_F(Ladder, WhereAllFallSilentTheSchedulerSaysWhoIsGone) {
+  begin();
+  beats(5);
+  beats(12, {0, 1, 2, 3});
+  world_.down = {"n1"};
+  ends(137, 10);
+  beats(2);
+  EXPECT_THAT(world_.done, Contains("launch 2: 4 on n2 n3"));
+}
+
 TEST_F(Ladder, WithoutSparesFewerRanksGoOn) {
   begin();
   beats(5);
