@@ -9,7 +9,7 @@
 namespace entrain::slurm {
 
 const char* const kEnvironment =
-    R"sh(export SLURM_NO_KILL=set  # for steps; srun of 22.05 takes no other value for yes
+    R"sh(export SLURM_NO_KILL=set  # for the steps; 1 is refused
 export SLURM_UNBUFFEREDIO=1 NCCL_NVLS_ENABLE=0 CUBLAS_WORKSPACE_CONFIG=:4096:8
 export SLURM_RESTART_COUNT="${SLURM_RESTART_COUNT:-0}"  # Slurm leaves it unset in the first run
 unset SRUN_CPUS_PER_TASK                                # would bind mpirun's daemons to the processors of one rank

@@ -132,7 +132,7 @@ std::vector<int> Detector::culprits() const {
 
 std::optional<Verdict> Detector::stuck(double now) const {
   if (static_cast<int>(ranks_.size()) < world_) {
-    if (now - began_ < patience_.setup) return std::nullopt;
+    if (now - began_ < std::min(patience_.hello, patience_.setup)) return std::nullopt;
     return Verdict{Verdict::Kind::kHang,
                    {},
                    cat(world_ - static_cast<int>(ranks_.size()), " of ", world_,

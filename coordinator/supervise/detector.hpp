@@ -12,7 +12,8 @@ namespace entrain::supervise {
 /// How long is too long, in seconds (configs: FaultSection).
 struct Patience {
   double suspect = 3, dead = 10;  ///< without a heartbeat
-  double setup = 900;             ///< from launch to the first step
+  double hello = 120;             ///< from launch until all ranks have spoken
+  double setup = 900;             ///< from there to the first step
   double step = 0;                ///< in one phase of a step; 0: from the steps seen
   double commit = 300;
 };

@@ -25,11 +25,12 @@
 #include "coordinator/status/utc_time.hpp"
 #include "coordinator/supervise/job_fleet.hpp"
 #include "coordinator/supervise/launch_words.hpp"
+#include "coordinator/supervise/preflight.hpp"
 
 namespace entrain::supervise {
 namespace {
 
-constexpr auto kTick = std::chrono::milliseconds(250);
+constexpr auto kTick = std::chrono::milliseconds(250), kFarewell = std::chrono::milliseconds(300);
 constexpr std::size_t kCommits = 20;  // told in the status
 constexpr int kTicksPerStatus = 4, kTicksPerFile = 20;
 
@@ -47,8 +48,11 @@ std::string new_run_id() {
 SupervisorSettings settings_of(const SessionSettings& s) {
   const FaultSection& fault = s.config.fault;
   SupervisorSettings out;
-  out.patience = {parse_duration(fault.suspect), parse_duration(fault.dead), parse_duration(fault.setup),
-                  fault.step == "auto" ? 0 : parse_duration(fault.step), parse_duration(fault.commit)};
+  out.patience.suspect = parse_duration(fault.suspect);
+  out.patience.dead = parse_duration(fault.dead);
+  out.patience.setup = parse_duration(fault.setup);
+  out.patience.step = fault.step == "auto" ? 0 : parse_duration(fault.step);
+  out.patience.commit = parse_duration(fault.commit);
   out.fleet = s.fleet;
   out.max_cycles = static_cast<int>(fault.max_cycles);
   out.has_steps = s.stage == "pretrain";
@@ -154,7 +158,13 @@ void Session::begin() {
     supervisor_->adopt(placement, now());
     return;
   }
-  supervisor_->start(now());
+  const Preflight looked =
+      preflight(settings_.fleet, settings_.launcher, settings_.config.slurm, settings_.worker.front());
+  if (!looked.text.empty()) tell("preflight", looked.text, !looked.passed);
+  if (looked.passed)
+    supervisor_->start(now());
+  else
+    finish(static_cast<int>(ExitCode::kPreflight), looked.text);
 }
 
 void Session::launch(std::int64_t generation, const Placement& placement) {
@@ -219,9 +229,16 @@ void Session::wait_for_tick() {
   timer_.async_wait([this](const auto& error) {
     if (error) return;
     tick();
-    if (!code_) return wait_for_tick();
-    io_.stop();
+    if (code_) return leave();
+    wait_for_tick();
   });
+}
+
+// Once those who watch have been told how it ended.
+void Session::leave() {
+  if (http_) http_->publish(status());
+  timer_.expires_after(kFarewell);
+  timer_.async_wait([this](const auto&) { io_.stop(); });
 }
 
 void Session::tick() {
@@ -231,7 +248,7 @@ void Session::tick() {
     finish(static_cast<int>(e.code()), e.what());
   }
   ++ticks_;
-  if (ticks_ % kTicksPerStatus != 0 && !code_) return;
+  if (ticks_ % kTicksPerStatus != 0) return;
   metrics_.read();
   if (http_) http_->publish(status());
   const bool free =

@@ -57,6 +57,7 @@ class Session : private World {
   void wait_for_signal();
   void wait_for_tick();
   void tick();
+  void leave();
   void launcher_ended(int status);
   std::variant<control::Lease, control::Refuse> hello(control::NodeId node, const control::Hello& hello);
   std::vector<pid_t> local_ranks() const;

@@ -207,7 +207,9 @@ void Cluster::send_beats() {
   beat_at_ = now_ + kBeat;
   std::map<std::string, control::NodeBeat> nodes;
   for (auto& rank : ranks_) {
-    if (rank.dead || now_ < trains_at_ - run_.faults.setup_seconds / 2) continue;
+    if (rank.dead ||
+        now_ < trains_at_ - run_.faults.setup_seconds + std::min(5.0, run_.faults.setup_seconds / 2))
+      continue;
     if (!rank.hung) ++rank.beats;
     control::RankBeat beat{
         .rank = rank.number, .beats = rank.beats, .step = step_, .collectives = collectives_};

@@ -11,6 +11,7 @@ namespace entrain::supervise {
 namespace {
 
 constexpr double kSlept = 2;          // nothing for so long, not even a tick: this process was not running
+constexpr double kToComeBack = 20;    // for ranks that look for a supervisor every two seconds
 constexpr double kForStacks = 2;      // between asking for stacks and ending the generation
 constexpr double kLongestPause = 30;  // between two generations
 
@@ -33,7 +34,9 @@ void Supervisor::start(double now) { launch(now); }
 void Supervisor::adopt(const Placement& placement, double now) {
   placement_ = placement;
   committed_at_launch_ = past_.committed;
-  detector_.emplace(settings_.patience, placement.ranks, settings_.has_steps, now);
+  Patience patience = settings_.patience;
+  patience.hello = kToComeBack;
+  detector_.emplace(patience, placement.ranks, settings_.has_steps, now);
   state_ = State::kStarting;
   world_.tell(
       "adopt",

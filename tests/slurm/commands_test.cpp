@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "slurm/fields.hpp"
+#include "slurm/job_record.hpp"
 #include "slurm/job_state.hpp"
 #include "slurm/time_limit.hpp"
 #include "tests/slurm/fake_site.hpp"
@@ -131,6 +132,17 @@ TEST(JobStates, HopelessWaitsGetAdvice) {
   EXPECT_THAT(advice_for({"PENDING", "Priority"}), HasSubstr("squeue --start"));
   EXPECT_EQ(advice_for({"RUNNING", ""}), "");
   EXPECT_EQ(advice_for({"COMPLETED", ""}), "");
+}
+
+TEST(JobRecords, AreReadBackAndWhatIsNoJobIsNot) {
+  const tests::TemporaryFolder run;
+  EXPECT_TRUE(read_jobs(run.path()).empty());
+  append_job(run.path(), {"12", "pretrain", "2026-03-02T10:04:11Z", "/a \"b\"/job.sh"});
+  std::ofstream(run / "jobs.jsonl", std::ios::app)
+      << "{\"job\":\"13 14\"}\n{\"job\":\"--user=x\"}\n{\"job\":15}\nx\n{\"jo";
+  const auto jobs = read_jobs(run.path());
+  ASSERT_EQ(jobs.size(), 1U) << "these words go on to scancel";
+  EXPECT_EQ(jobs[0].script, "/a \"b\"/job.sh");
 }
 
 TEST(Fields, AreFoundByWholeName) {

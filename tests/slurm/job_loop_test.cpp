@@ -101,17 +101,10 @@ TEST_F(Loop, AKilledRunIs137AndNotRequeued) {
 }
 
 TEST_F(Loop, ARunThatDiesBeforeTheTrapReturnsKeepsItsCode) {
-  // The shell is stopped while both happen: the run ends, and a signal waits for the shell.
-  tests::Command shell(start("at-once"));
-  for (int i = 0; i < 3000 && !std::filesystem::exists(job_.run_dir + "/ready"); ++i) pause();
-  shell.signal(SIGSTOP);
-  const std::string pid = std::to_string(shell.pid());
-  EXPECT_EQ(tests::run("kill -USR1 $(pgrep -P " + pid + " -f 'entrain run')").code, 0);
-  for (int i = 0; i < 500 && heard() == 0; ++i) pause();
-  std::this_thread::sleep_for(std::chrono::milliseconds(300));
-  shell.signal(SIGUSR1);
-  shell.signal(SIGCONT);
-  EXPECT_EQ(shell.wait(60).code, 75);
+  job_.slurm.setup = {
+      "trap 'kill -USR1 \"$SUP\"; sleep 1' USR1"};  // a trap so slow that the run is gone behind it
+  const Ran ran = play("at-once", {SIGUSR1});
+  EXPECT_EQ(ran.code, 75) << ran.output;
   EXPECT_THAT(site_.calls("scontrol"), ElementsAre("scontrol requeue 12"));
 }
 

@@ -83,6 +83,13 @@ TEST(JobScript, WhatIsNotAskedForIsNotInIt) {
   expect_bash_takes(script);
 }
 
+TEST(JobScript, NamesOfFilesAreNoPatterns) {
+  JobScript job = usual();
+  job.run_dir = "/a %j/\"b\"";
+  EXPECT_THAT(sbatch_lines(job_script(job)),
+              Contains("--open-mode=append --output=\"/a %%j/\\\"b\\\"/slurm-%j.out\""));
+}
+
 TEST(JobScript, EachFormOfChainSaysSo) {
   JobScript job = usual();
   job.slurm.chain = "singleton";
@@ -230,6 +237,9 @@ TEST(Sweep, GridsAndFilesGiveTheSameRows) {
   EXPECT_THAT(read_sweep({folder / "s.jsonl"}),
               ElementsAre(SweepRow{"optim.lr=0.1", "model.name=bit_r14x0.5"},
                           SweepRow{"data.files=[\"a.h5\",\"b c.h5\"]"}));
+  tests::write_file(folder / "t.jsonl", "{\"data.group\": \"[x\"}\n");
+  EXPECT_THAT(read_sweep({folder / "t.jsonl"}), ElementsAre(SweepRow{"data.group=\"[x\""}))
+      << "a text, no list";
   tests::write_file(folder / "again.jsonl", sweep_text({{"optim.lr=0.1", "data.files=[\"a.h5\"]"}}));
   EXPECT_EQ(tests::read_file(folder / "again.jsonl"),
             "{\"optim.lr\":\"0.1\",\"data.files\":\"[\\\"a.h5\\\"]\"}\n");

@@ -117,11 +117,15 @@ TEST_F(Lab, ARequeueKeepsIdAndLogAndTellsItsNumber) {
 
 TEST_F(Lab, BeforeTheTimeLimitTheRunIsWarnedAndGoesOn) {
   plan("demo", "stop 0");
-  submit(kConfigs + "demo.yaml slurm.time=1m slurm.signal_lead=10s");
+  submit(kConfigs + "demo.yaml slurm.time=1m slurm.signal_lead=10s slurm.staging=" + (folder_ / "disk"));
   ASSERT_TRUE(wait_for(180, [&] { return done("demo"); }));
   EXPECT_EQ(file("runs/demo/signals"), "USR1\n");
   EXPECT_THAT(file("runs/demo/starts"), ContainsRegex("restart=0.*\nrestart=1"));
   EXPECT_THAT(jobs_log("demo", jobs("demo")[0].job), HasSubstr("the run ended with 75"));
+  const std::string copy = folder_ / ("disk/entrain-" + jobs("demo")[0].job);
+  EXPECT_THAT(file("runs/demo/words"), HasSubstr(copy + "/0/d.h5"));
+  EXPECT_TRUE(wait_for(180, [&] { return queue_is_empty(); }));
+  EXPECT_FALSE(std::filesystem::exists(copy)) << "kept for the requeue, gone at the end";
 }
 
 TEST_F(Lab, APreemptedRunCommitsGivesWayAndComesBack) {

@@ -171,9 +171,9 @@ TEST_F(Four, SetUpAndCommitsHaveLimitsOfTheirOwn) {
 
 TEST_F(Four, RanksThatNeverCameUpAreCounted) {
   nodes_.pop_back();
-  run_until(890);
+  run_until(118);
   EXPECT_EQ(detector_.look(now_).kind, Kind::kFine);
-  run_until(910);
+  run_until(122);
   const Verdict verdict = detector_.look(now_);
   EXPECT_EQ(verdict.kind, Kind::kHang);
   EXPECT_THAT(verdict.why, HasSubstr("2 of 4 ranks have not come up"));

@@ -261,6 +261,15 @@ TEST_F(Ladder, ASupervisorThatComesBackTakesOver) {
   EXPECT_EQ(supervisor.failures(), 5);
 }
 
+TEST_F(Ladder, AnAdoptedGenerationThatDoesNotSpeakIsNotWaitedForLong) {
+  Notes world;
+  Supervisor supervisor(settings(), world,
+                        {.generation = 7, .committed = 30, .cycles = 0, .failures = 0, .out = {}});
+  supervisor.adopt({{"n1", "n2"}, 4, 2}, 0);
+  for (double t = 0; t < 25; t += 0.25) supervisor.tick(t);
+  EXPECT_THAT(world.done, ElementsAre("ask for stacks", "kill"));
+}
+
 TEST_F(Ladder, ASuspendedSupervisorBlamesNobodyAndThenSeesAsWellAsBefore) {
   begin();
   beats(5);

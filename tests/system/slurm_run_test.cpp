@@ -1,0 +1,169 @@
+// `entrain submit` with real training on a real Slurm cluster of three nodes on this machine (../shared/slurm-lab): a node
+// dies or freezes, the job is preempted, its time is over, stages are chained. Skipped where lab or Slurm is not there.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <filesystem>
+#include <functional>
+#include <iostream>
+#include <nlohmann/json.hpp>
+#include <sstream>
+#include <thread>
+
+#include "configs/cat.hpp"
+#include "tests/support/command.hpp"
+#include "tests/support/temporary_folder.hpp"
+
+namespace entrain::tests {
+namespace {
+
+using testing::AllOf;
+using testing::HasSubstr;
+using Clock = std::chrono::steady_clock;
+namespace fs = std::filesystem;
+
+const std::string kLab = ENTRAIN_SOURCE_DIR "/../shared/slurm-lab/cluster.sh";
+
+double seconds_since(Clock::time_point began) {
+  return std::chrono::duration<double>(Clock::now() - began).count();
+}
+
+class SlurmRun : public testing::Test {
+ protected:
+  void SetUp() override {
+    for (const std::string& needed : {kLab, std::string("/usr/sbin/slurmctld")})
+      if (!fs::exists(needed)) GTEST_SKIP() << "needs " << needed;
+    const std::string lab = cat("SLURM_LAB_STATE=", folder_ / "state", ' ', kLab),
+                      dir = cat(" --dir ", folder_ / "c");
+    down_ = cat(lab, " down --purge", dir);
+    // Ends the cluster also when this process is killed.
+    const Ran up = run(cat(lab, " up --nodes 3", dir, " && (setsid bash -c 'while kill -0 ", ::getpid(),
+                           "; do sleep 1; done; ", down_, "' > /dev/null 2>&1 < /dev/null &)"));
+    ASSERT_EQ(up.code, 0) << up.output;
+    lab_ = cat(lab, ' ');
+    dir_ = dir;
+    environment_ = cat("eval \"$(", lab, " env", dir, ")\"; cd ", folder_.path(), "; ");
+    ASSERT_EQ(sh("entrain ingest phantom --out d.h5 --images 200 --px 32 --seed 3").code, 0);
+    settings_ =
+        " data.files=d.h5 views.crop_pixels=32 batch.lanes=4 batch.lane_images=1 schedule.name=constant "
+        "schedule.warmup_steps=0 checkpoint.every=20steps ";
+  }
+  void TearDown() override {
+    if (down_.empty()) return;
+    if (HasFailure())
+      std::cout << sh("squeue -a; sinfo; tail -n 60 */slurm-*.out; cat */events.jsonl").output << std::endl;
+    run(down_);
+  }
+
+  Ran sh(const std::string& line, double seconds = 120) { return run(environment_ + line, seconds); }
+  void node(const std::string& words) {
+    const Ran ran = sh(lab_ + words + dir_);
+    ASSERT_EQ(ran.code, 0) << ran.output;
+  }
+  // A pretraining of so many steps as a job on three nodes.
+  void submit(const std::string& name, int steps, const std::string& more = "") {
+    const Ran ran = sh(cat("entrain submit ", kConfig, " run.dir=", name, settings_, " train.steps=", steps,
+                           " slurm.nodes=3 slurm.partition=low ", more));
+    ASSERT_EQ(ran.code, 0) << ran.output;
+  }
+  long events(const std::string& name, const std::string& kind) {
+    long count = 0;
+    std::istringstream lines(sh(cat("cat ", name, "/events.jsonl 2>/dev/null")).output);
+    for (std::string line; std::getline(lines, line);) {
+      const auto json = nlohmann::json::parse(line, nullptr, false);
+      count += json.is_object() && json.value("kind", "") == kind;
+    }
+    return count;
+  }
+  bool wait_for(double seconds, const std::function<bool()>& what) {
+    for (const auto began = Clock::now(); seconds_since(began) < seconds;) {
+      if (what()) return true;
+      std::this_thread::sleep_for(std::chrono::milliseconds(200));
+    }
+    return false;
+  }
+  bool trains(const std::string& name, long times, double seconds = 90) {
+    return wait_for(seconds, [&] { return events(name, "training") >= times && events(name, "commit") > 0; });
+  }
+  // Done, with the weights of a run that nothing happened to, and a ledger that proves it.
+  void ends_like_the_undisturbed_run(const std::string& name, int steps) {
+    ASSERT_TRUE(wait_for(240, [&] { return fs::exists(folder_ / (name + "/DONE")); }));
+    const Ran reference = run(cat("cd ", folder_.path(), "; mpirun -n 2 entrain pretrain ", kConfig,
+                                  " run.dir=reference", settings_, "train.steps=", steps),
+                              200);
+    ASSERT_EQ(reference.code, 0) << reference.output;
+    const std::string digest = sh("entrain verify --digest reference").output;
+    EXPECT_EQ(digest.size(), 64 + 2 + std::string("step-00000001\n").size());
+    EXPECT_EQ(sh(cat("entrain verify --digest ", name)).output, digest);
+    const Ran audit = sh(cat("entrain audit ", name));
+    EXPECT_EQ(audit.code, 0) << audit.output;
+  }
+
+  const std::string kConfig = ENTRAIN_SOURCE_DIR "/configs/demo.yaml";
+  TemporaryFolder folder_;
+  std::string lab_, dir_, down_, environment_, settings_;
+};
+
+TEST_F(SlurmRun, AKilledNodeIsLeftOutAndTrainingGoesOnInTheSameAllocation) {
+  submit("k", 500);
+  ASSERT_TRUE(trains("k", 1));
+  const auto began = Clock::now();
+  node("kill-node n3");
+  ASSERT_TRUE(wait_for(60, [&] { return events("k", "dead") + events("k", "exit") > 0; }));
+  const double noticed = seconds_since(began);
+  ASSERT_TRUE(trains("k", 2));
+  const double again = seconds_since(began);
+  std::cout << "node killed: noticed after " << noticed << " s, training again on two nodes after " << again
+            << " s\n";
+  EXPECT_EQ(events("k", "end"), 0) << "the same job";
+  ends_like_the_undisturbed_run("k", 500);
+}
+
+TEST_F(SlurmRun, AFrozenNodeIsLeftOutToo) {
+  submit("f", 500);
+  ASSERT_TRUE(trains("f", 1));
+  const auto began = Clock::now();
+  node("kill-node n2 --freeze");
+  ASSERT_TRUE(trains("f", 2));
+  std::cout << "node frozen: training again after " << seconds_since(began) << " s\n";
+  node("revive-node n2");  // what wakes up there is of a generation that is over
+  ends_like_the_undisturbed_run("f", 500);
+}
+
+TEST_F(SlurmRun, APreemptedJobCommitsIsRequeuedAndGoesOn) {
+  submit("p", 500);
+  ASSERT_TRUE(trains("p", 1));
+  const Ran high = sh("sbatch -p high -N3 --exclusive -o /dev/null --wrap 'sleep 5'");
+  ASSERT_EQ(high.code, 0) << high.output;
+  ASSERT_TRUE(trains("p", 2, 120));
+  EXPECT_THAT(sh("cat p/slurm-*.out").output,
+              AllOf(HasSubstr("and committed after step"), HasSubstr("asks Slurm to requeue")));
+  ends_like_the_undisturbed_run("p", 500);
+}
+
+TEST_F(SlurmRun, AJobWhoseTimeIsOverIsRequeuedAndGoesOn) {
+  submit("t", 4000, "slurm.time=1m slurm.signal_lead=5s");
+  ASSERT_TRUE(trains("t", 1));
+  ASSERT_TRUE(trains("t", 2, 150));
+  EXPECT_THAT(sh("cat t/slurm-*.out").output,
+              AllOf(HasSubstr("and committed after step"), HasSubstr("asks Slurm to requeue")));
+  EXPECT_GT(events("t", "stop") + events("t", "end"), 0);
+  sh("scancel -u $USER; scancel --state=RUNNING --partition=low");
+}
+
+TEST_F(SlurmRun, ThreeStagesAreChainedAndTheLastOneTellsTheAuc) {
+  const std::string configs = ENTRAIN_SOURCE_DIR "/configs/";
+  const Ran ran = sh(cat(
+      "entrain submit ", configs, "demo.yaml ", configs, "finetune_demo.yaml ", configs,
+      "evaluate_demo.yaml data.files=d.h5 views.crop_pixels=32 pretrain:train.steps=40 "
+      "finetune:finetune.mode=linear finetune:finetune.label_fraction=1 slurm.nodes=1 slurm.partition=low"));
+  ASSERT_EQ(ran.code, 0) << ran.output;
+  ASSERT_TRUE(wait_for(240, [&] { return fs::exists(folder_ / "runs/demo-eval/DONE"); })) << ran.output;
+  EXPECT_THAT(sh("cat runs/demo-eval/metrics.json").output, HasSubstr("auc"));
+  EXPECT_TRUE(fs::exists(folder_ / "runs/demo-few/DONE"));
+}
+
+}  // namespace
+}  // namespace entrain::tests
