@@ -18,6 +18,8 @@ constexpr std::int64_t kFloat = 4;
 // Peak memory of entrain-worker on two cores, with commits in the background, against this count: r14x0.5 at 64 px with
 // 64, 256 and 512 views a step 390, 586 and 942 MiB (here 373, 593, 888), r50x1 with 64 views 1606 MiB (1760).
 constexpr std::int64_t kProgramBytes = 170 << 20;  // LibTorch, MPI, HDF5 and their heaps
+// Of ledger.jsonl: a step's loss and digest of samples; a commit; a tensor's digest in the witness of a commit.
+constexpr std::int64_t kLedgerStep = 56, kLedgerCommit = 700, kLedgerTensor = 84;
 constexpr double kTemporaries = 0.2;  // of the activations: what the lanes at work need for a moment
 
 std::int64_t count(const std::vector<TensorSpec>& tensors) {
@@ -60,6 +62,11 @@ void add_network(Plan& plan, const RunConfig& config) {
   plan.checkpoint_bytes =
       kFloat * ((plan.encoder_parameters + plan.head_parameters) * (1 + optimizer_copies(config.optim)) +
                 count(projection_head_buffers(config.model, arch.feature_width())));
+  const auto trained =
+      bit_tensors(arch).size() + projection_head_tensors(config.model, arch.feature_width()).size();
+  plan.tensors =
+      static_cast<std::int64_t>(trained) * (1 + optimizer_copies(config.optim)) +
+      static_cast<std::int64_t>(projection_head_buffers(config.model, arch.feature_width()).size());
   for (std::int64_t ranks = 1; ranks <= config.batch.lanes; ++ranks)
     plan.ranks.push_back(rank_plan(config, plan, cost, ranks));
 }
@@ -86,6 +93,9 @@ void add_commits(Plan& plan, const RunConfig& config) {
   plan.disk_bytes = plan.checkpoint_bytes * (config.checkpoint.keep + config.checkpoint.keep_best +
                                              1);  // the new one stands before the oldest goes
   plan.metrics_bytes = plan.total_steps * 250;
+  if (plan.commits)
+    plan.ledger_bytes =
+        plan.total_steps * kLedgerStep + *plan.commits * (kLedgerCommit + kLedgerTensor * plan.tensors);
 }
 
 std::vector<std::string> warnings_of(const Plan& plan, const RunConfig& config) {

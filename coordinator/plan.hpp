@@ -39,9 +39,10 @@ struct Plan {
   std::int64_t total_steps = 0, warmup_steps = 0;
   std::int64_t encoder_parameters = 0, head_parameters = 0, macs_per_view = 0;
   std::vector<RankPlan> ranks;  ///< for 1, 2, ..., lanes ranks
-  std::int64_t checkpoint_bytes = 0, disk_bytes = 0, metrics_bytes = 0;
-  std::optional<std::int64_t> commits;  ///< unknown without a throughput where commits go by the clock
-  std::optional<double> seconds;        ///< unknown without a throughput
+  std::int64_t checkpoint_bytes = 0, disk_bytes = 0, metrics_bytes = 0, tensors = 0;
+  std::optional<std::int64_t> commits;       ///< unknown without a throughput where commits go by the clock
+  std::optional<std::int64_t> ledger_bytes;  ///< unknown where commits are
+  std::optional<double> seconds;             ///< unknown without a throughput
   std::vector<std::string> warnings;
 };
 

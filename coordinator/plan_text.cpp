@@ -105,6 +105,7 @@ std::string plan_text(const Plan& plan, const ResolvedConfig& config) {
   out += row("snapshot", bytes_text(plan.checkpoint_bytes),
              "of memory, shared out over the ranks: commits are written while training goes on");
   out += row("metrics", bytes_text(plan.metrics_bytes));
+  if (plan.ledger_bytes) out += row("ledger", bytes_text(*plan.ledger_bytes));
   out += row("commits", plan.commits ? grouped(*plan.commits) : "unknown",
              c.checkpoint.every == "auto" ? "as often as their cost and the run's failures make best"
                                           : cat("one every ", c.checkpoint.every, ", and at the end"));
@@ -150,10 +151,12 @@ std::string plan_json(const Plan& plan, const ResolvedConfig& config) {
                              {"checkpoint_bytes", plan.checkpoint_bytes},
                              {"disk_bytes", plan.disk_bytes},
                              {"commits", nullptr},
+                             {"ledger_bytes", nullptr},
                              {"seconds", nullptr},
                              {"per_rank", ranks},
                              {"warnings", plan.warnings}};
   if (plan.commits) out["commits"] = *plan.commits;
+  if (plan.ledger_bytes) out["ledger_bytes"] = *plan.ledger_bytes;
   if (plan.seconds) out["seconds"] = *plan.seconds;
   return out.dump(2) + "\n";
 }

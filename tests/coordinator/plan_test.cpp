@@ -68,6 +68,13 @@ TEST(Plan, MemoryIsNearWhatWasMeasured) {
   EXPECT_NEAR(estimated({"batch.lane_images=8", "model.name=bit_r50x1"}), 1606, 160);
 }
 
+TEST(Plan, TheLedgerIsAsLongAsAMeasuredOne) {
+  const auto plan = make_plan(
+      config({"train.steps=300", "batch.lanes=4", "batch.lane_images=2", "checkpoint.every=20steps"}).config,
+      images(67));
+  EXPECT_NEAR(static_cast<double>(plan.ledger_bytes.value()), 210'707, 15'000);  // bytes of that run on 2 ranks
+}
+
 TEST(Plan, TimeAndCommitsFollowFromTheThroughput) {
   auto input = images(5232);
   input.views_per_second = 512;
@@ -78,6 +85,7 @@ TEST(Plan, TimeAndCommitsFollowFromTheThroughput) {
   EXPECT_EQ(plan.disk_bytes, 4 * plan.checkpoint_bytes);
   input.views_per_second = 0;
   EXPECT_FALSE(make_plan(config({"train.steps=900"}).config, input).commits.has_value());
+  EXPECT_FALSE(make_plan(config({"train.steps=900"}).config, input).ledger_bytes.has_value());
   EXPECT_EQ(make_plan(config({"train.steps=900", "checkpoint.every=400steps"}).config, input).commits.value(),
             3);
   EXPECT_EQ(make_plan(config({"train.steps=800", "checkpoint.every=400steps"}).config, input).commits.value(),
