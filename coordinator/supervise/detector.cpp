@@ -130,6 +130,18 @@ std::vector<int> Detector::culprits() const {
   return behind;
 }
 
+std::vector<int> Detector::waited_for(double now) const {
+  if (ranks_.size() < 2) return {};
+  const std::vector<int> behind = culprits();
+  for (const auto& [number, rank] : ranks_) {
+    if (std::find(behind.begin(), behind.end(), number) != behind.end()) continue;
+    if (rank.beat.phase != control::Phase::kCollective ||
+        rank.beat.seconds_in_phase + (now - rank.alive_at) < patience_.suspect)
+      return {};
+  }
+  return behind;
+}
+
 std::optional<Verdict> Detector::stuck(double now) const {
   if (static_cast<int>(ranks_.size()) < world_) {
     if (now - began_ < std::min(patience_.hello, patience_.setup)) return std::nullopt;

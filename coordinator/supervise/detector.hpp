@@ -55,6 +55,8 @@ class Detector {
   const std::map<int, Watched>& ranks() const { return ranks_; }
   /// All ranks have finished a step.
   bool trains() const;
+  /// Whom all others have been waiting for in a collective for some seconds; nobody: empty.
+  std::vector<int> waited_for(double now) const;
   /// Who is behind, most behind first: a table for people.
   std::string table(double now) const;
 

@@ -34,10 +34,6 @@ constexpr auto kTick = std::chrono::milliseconds(250), kFarewell = std::chrono::
 constexpr std::size_t kCommits = 20;  // told in the status
 constexpr int kTicksPerStatus = 4, kTicksPerFile = 20;
 
-double now() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
-
 std::string new_run_id() {
   std::random_device random;
   char text[17];
@@ -97,6 +93,10 @@ Session::Session(SessionSettings settings)
   control_.pid = ::getpid();
   control_.stage = settings_.stage;
   control_.started = utc_now();
+}
+
+double Session::now() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
 
 Session::~Session() {

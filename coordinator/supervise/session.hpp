@@ -52,6 +52,7 @@ class Session : private World {
   std::set<std::string> down_nodes() override;
   void finish(int code, const std::string& reason) override;
 
+  static double now();
   void listen();
   void begin();
   void wait_for_signal();

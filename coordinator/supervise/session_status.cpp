@@ -24,14 +24,16 @@ std::string name_of(Supervisor::State state) {
   return "unknown";
 }
 
-void add_ranks(status::RunStatus& s, const Supervisor& supervisor) {
+void add_ranks(status::RunStatus& s, const Supervisor& supervisor, double now) {
   const Detector* detector = supervisor.detector();
   if (detector == nullptr) return;
   const Verdict& verdict = supervisor.verdict();
+  const std::vector<int> waited_for = detector->waited_for(now);
   for (const auto& [number, rank] : detector->ranks()) {
     const bool named = std::count(verdict.ranks.begin(), verdict.ranks.end(), number) > 0;
     const bool dead = named && verdict.kind == Verdict::Kind::kDead;
-    s.ranks.push_back({rank.beat, rank.host, dead ? "dead" : named ? "suspect" : "alive", named});
+    const bool behind = named || std::count(waited_for.begin(), waited_for.end(), number) > 0;
+    s.ranks.push_back({rank.beat, rank.host, dead ? "dead" : named ? "suspect" : "alive", behind});
     s.step = std::max(s.step, rank.beat.step);
     s.total_steps = std::max(s.total_steps, rank.beat.total_steps);
   }
@@ -55,7 +57,7 @@ status::RunStatus Session::status() {
   s.failures = supervisor_->failures();
   s.events = events_.newest();
   s.commits = commits_;
-  add_ranks(s, *supervisor_);
+  add_ranks(s, *supervisor_, now());
   total_steps_ = s.total_steps;  // between two generations nobody says it
   metrics_.fill(s);
   const double since = seconds_since_first_launch();

@@ -130,6 +130,20 @@ TEST_F(Four, WhoEnteredFewerCollectivesIsWhoTheOthersWaitFor) {
   EXPECT_THAT(table, HasSubstr("data"));
 }
 
+TEST_F(Four, ALaggardIsNamedLongBeforeItIsAHang) {
+  run_until(30);
+  EXPECT_THAT(detector_.waited_for(now_), IsEmpty());
+  works_ = false;
+  for (int r = 0; r < 4; ++r)
+    rank(r).phase = r == 1 ? Phase::kCompute : Phase::kCollective, rank(r).collectives += r == 1 ? 0 : 1;
+  run_until(now_ + 1);
+  EXPECT_THAT(detector_.waited_for(now_), IsEmpty()) << "they have just begun to wait";
+  for (int r = 0; r < 4; ++r) rank(r).seconds_in_phase = 5;
+  run_until(now_ + 2);
+  EXPECT_THAT(detector_.waited_for(now_), ElementsAre(1));
+  EXPECT_EQ(detector_.look(now_).kind, Kind::kFine);
+}
+
 TEST_F(Four, AllInOneCollectiveIsNobodysFault) {
   run_until(30);
   works_ = false;
