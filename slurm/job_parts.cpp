@@ -101,7 +101,7 @@ again() {
 }
 )sh";
 
-const char* const kNextOfChain = R"sh(again() { say "the next job of the chain goes on"; }
+const char* const kNextOfChain = R"sh(again() { say "the next job of the chain, if one waits, goes on"; }
 )sh";
 
 const char* const kTraps =
@@ -135,14 +135,14 @@ const char* const kUnstage =
 )sh";
 
 const char* const kSummary = R"sh(
-printf '%-6s %-6s %-14s %s\n' row ended loss settings
+printf '%-6s %-6s %-10s %s\n' row ended loss settings
 row=0
 while IFS= read -r settings; do
   dir=$BASE/row-$row
   ended=$(sed -n 's/.*"code": *\([0-9]*\).*/\1/p' "$dir/exit.json" 2> /dev/null)
   loss=$(tail -n 1 "$dir/metrics.jsonl" 2> /dev/null | sed -n 's/.*"loss": *\([^,}]*\).*/\1/p')
   [ ! -f "$dir/DONE" ] || ended=done
-  printf '%-6s %-6s %-14s %s\n' "$row" "${ended:--}" "${loss:--}" "$settings"
+  printf '%-6s %-6s %-10.8s %s\n' "$row" "${ended:--}" "${loss:--}" "$settings"
   row=$((row + 1))
 done < "$BASE/sweep.jsonl"
 echo "$row rows of $ROWS; ended: done, or the exit code of the last start"

@@ -18,6 +18,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::int64_t kFreshSeconds = 30;  // a supervisor writes status.json every five
+constexpr double kSetupSeconds = 900;       // from taking the lock to the first step
 constexpr std::size_t kCurvePoints = 400, kLastSteps = 20, kMostEvents = 100;
 
 bool holds_a_run(const std::string& run_dir) {
@@ -76,9 +77,11 @@ void add_metrics(RunStatus& s, const std::string& run_dir) {
   if (seconds.empty()) return;
   s.step_seconds = median(seconds);
   // Steps that were undone are cut off metrics.jsonl.
-  const auto since = seconds_between(s.started, s.now);
   const double worth = all_seconds / static_cast<double>(lines.size()) * static_cast<double>(s.step);
-  if (since && *since > 0) s.goodput = std::clamp(worth / *since, 0.0, 1.0);
+  const auto from = parse_utc(s.started);
+  const double since =
+      from ? written_at(run_dir + "/metrics.jsonl").value_or(0) - static_cast<double>(*from) : 0;
+  if (since > 0) s.goodput = std::clamp(worth / since, 0.0, 1.0);
 }
 
 void add_events(RunStatus& s, const std::string& run_dir) {
@@ -125,9 +128,9 @@ void judge(RunStatus& s, const std::string& run_dir) {
   const Holder holder = holder_of(run_dir);
   const auto age = age_of(run_dir + "/metrics.jsonl", s.now);
   const std::string heard = age && s.step > 0 ? cat("; last step ", duration_text(*age), " ago") : "";
-  const bool at_work = holder.life == Holder::Life::kLives ||
-                       (holder.life == Holder::Life::kElsewhere && (!age || *age <= patience_of(s)));
-  if (at_work) {
+  const auto held = age_of(run_dir + "/run.lock", s.now);
+  const bool believed = (age && *age <= patience_of(s)) || (held && *held <= kSetupSeconds);
+  if (holder.life == Holder::Life::kLives || (holder.life == Holder::Life::kElsewhere && believed)) {
     s.state = s.step > 0 ? "training" : "starting";
     s.exit_code = -1;
     s.reason = cat("no supervisor; ", holder.who, " holds the run", heard);

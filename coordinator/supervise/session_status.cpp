@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cstdlib>
+#include <filesystem>
 
 #include "configs/log.hpp"
 #include "coordinator/supervise/session.hpp"
@@ -24,6 +25,12 @@ std::string name_of(Supervisor::State state) {
   return "unknown";
 }
 
+// What people call it: the last part of its folder.
+std::string name_of_run(const std::string& dir) {
+  const auto path = std::filesystem::absolute(dir).lexically_normal();
+  return path.has_filename() ? path.filename() : path.parent_path().filename();
+}
+
 void add_ranks(status::RunStatus& s, const Supervisor& supervisor, double now) {
   const Detector* detector = supervisor.detector();
   if (detector == nullptr) return;
@@ -32,7 +39,8 @@ void add_ranks(status::RunStatus& s, const Supervisor& supervisor, double now) {
   for (const auto& [number, rank] : detector->ranks()) {
     const bool named = std::count(verdict.ranks.begin(), verdict.ranks.end(), number) > 0;
     const bool dead = named && verdict.kind == Verdict::Kind::kDead;
-    const bool behind = named || std::count(waited_for.begin(), waited_for.end(), number) > 0;
+    const bool behind =
+        named || rank.beat.stopped || std::count(waited_for.begin(), waited_for.end(), number) > 0;
     s.ranks.push_back({rank.beat, rank.host, dead ? "dead" : named ? "suspect" : "alive", behind});
     s.step = std::max(s.step, rank.beat.step);
     s.total_steps = std::max(s.total_steps, rank.beat.total_steps);
@@ -43,7 +51,7 @@ void add_ranks(status::RunStatus& s, const Supervisor& supervisor, double now) {
 
 status::RunStatus Session::status() {
   status::RunStatus s;
-  s.run_dir = dir_, s.run_id = control_.run_id, s.stage = settings_.stage;
+  s.run_dir = dir_, s.run_id = name_of_run(dir_), s.stage = settings_.stage;
   s.state = code_ ? "ended" : name_of(supervisor_->state());
   s.reason = code_ ? reason_ : supervisor_->reason();
   s.exit_code = code_.value_or(-1);

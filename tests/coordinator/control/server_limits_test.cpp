@@ -128,6 +128,7 @@ TEST(ServerLimits, ANodeThatFallsSilentIsGoneInTheEnd) {
     ASSERT_FALSE(node.closed_within(0.25)) << i;
   }
   EXPECT_TRUE(node.closed_within());
+  ASSERT_TRUE(eventually([&] { return !server.told().gone.empty(); }));  // told a moment after the close
   EXPECT_THAT(server.told().gone, ElementsAre(HasSubstr("silent")));
 }
 

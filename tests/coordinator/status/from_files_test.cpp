@@ -86,8 +86,10 @@ class FromFiles : public ::testing::Test {
     write_file(file("metrics.jsonl"), text);
     written_at_time(file("metrics.jsonl"), time);
   }
-  void lock(const std::string& host, std::int64_t pid, std::int64_t ticks = -1) {
+  void lock(const std::string& host, std::int64_t pid, std::int64_t ticks = -1,
+            std::int64_t time = kNow - 1000) {
     write_file(file("run.lock"), nlohmann::json{{"host", host}, {"pid", pid}, {"start_ticks", ticks}}.dump());
+    written_at_time(file("run.lock"), time);
   }
   void lock_by_this_process() { lock(host_name(), ::getpid(), checkpoint::process_start_ticks(::getpid())); }
 
@@ -122,7 +124,7 @@ TEST_F(FromFiles, ABareRunTrainsWhileItsProcessHoldsTheLock) {
   EXPECT_NEAR(s.loss.value_or(0), 5.88, 1e-9);
   EXPECT_EQ(s.views_per_second, 128);
   EXPECT_EQ(s.eta_seconds, 340);
-  EXPECT_NEAR(s.goodput, 0.6, 1e-9);  // 120 steps of 0.5 s in 100 s
+  EXPECT_NEAR(s.goodput, 60.0 / 97, 1e-9);  // 120 steps of 0.5 s, the last one 97 s after the start
   EXPECT_EQ(s.loss_curve.size(), 120U);
   EXPECT_EQ(s.events.size(), 3U);
   EXPECT_EQ(s.events[0].kind, "launch");
@@ -150,6 +152,10 @@ TEST_F(FromFiles, AProcessElsewhereIsBelievedWhileStepsAreWritten) {
   metrics(7, kNow - 300);
   EXPECT_EQ(look().state, "unknown");
   EXPECT_THAT(look().reason, HasSubstr("nothing new from process 4242 on another-host"));
+  lock("another-host", 4242, -1, kNow - 60);  // has just begun: there is no step yet
+  EXPECT_EQ(look().state, "training");
+  std::filesystem::remove(file("metrics.jsonl"));
+  EXPECT_EQ(look().state, "starting");
 }
 
 TEST_F(FromFiles, AnEndIsAnEndUntilTheNextStart) {

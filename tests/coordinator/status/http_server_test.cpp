@@ -56,7 +56,7 @@ TEST(HttpServer, TellsNothingWithoutTheToken) {
   RawClient client(served.port());
   for (const char* path : {"/", "/status", "/metrics", "/ranks", "/events", "/no-such-thing"}) {
     const RawAnswer none = client.get(path);
-    EXPECT_EQ(none.code, 401) << path;
+    ASSERT_EQ(none.code, 401) << path;
     EXPECT_THAT(none.body, HasSubstr("in runs/a/.token"));
     EXPECT_THAT(none.body, Not(HasSubstr("1200")));
     EXPECT_THAT(none.header("WWW-Authenticate"), StartsWith("Bearer"));

@@ -52,10 +52,11 @@ class RawClient {
       text.remove_prefix(static_cast<std::size_t>(n));
     }
   }
-  /// Reads until `text` has come; false: the server closed, or nothing came for `seconds`.
+  /// Reads until `text` has come; false: the server closed, or it did not come within so many seconds.
   bool read_until(std::string_view text, double seconds = 20) {
+    const auto end = std::chrono::steady_clock::now() + std::chrono::duration<double>(seconds);
     while (got_.find(text) == got_.npos)
-      if (!read_some(seconds)) return false;
+      if (std::chrono::steady_clock::now() > end || !read_some(seconds)) return false;
     return true;
   }
   /// Whether the server closes within so many seconds.
