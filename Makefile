@@ -23,7 +23,9 @@ build: setup
 demo: build
 	@PATH="$(CURDIR)/$(BUILD)/bin:$$PATH" scripts/demo.sh
 
-test: build
+test:
+	@scripts/setup.sh tests
+	@$(MAKE) --no-print-directory build
 	@ctest --preset $(PRESET) -j $(JOBS)
 
 bench: build
