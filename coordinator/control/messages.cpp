@@ -2,9 +2,11 @@
 
 #include <exception>
 #include <nlohmann/json.hpp>
+#include <type_traits>
 
 #include "configs/cat.hpp"
 #include "configs/error.hpp"
+#include "coordinator/control/beat_wire.hpp"
 #include "coordinator/control/json_object.hpp"
 #include "coordinator/control/mac.hpp"
 
@@ -13,7 +15,7 @@ namespace {
 
 using nlohmann::json;
 
-constexpr int kMaxDepth = 4;  // a stack in a rank in a list in a beat
+constexpr int kMaxDepth = 4;  // a pid in a rank in a list in a HELLO
 constexpr std::size_t kReasonBytes = 1000,
                       kMaxText = 4096;  // as written; as read, where mending made it longer
 
@@ -37,7 +39,6 @@ json json_of(const Lease& m) {
           {"world", m.world},
           {"deadline_seconds", m.deadline_seconds ? json(*m.deadline_seconds) : json()}};
 }
-json json_of(const NodeBeat& m) { return m; }
 json json_of(const Stop& m) { return {{"reason", cut(m.reason)}}; }
 json json_of(const Stacks&) { return json::object(); }
 json json_of(const Fence& m) { return {{"generation", m.generation}, {"reason", cut(m.reason)}}; }
@@ -78,8 +79,8 @@ Message message_of(Type type, const json& payload) {
     case Type::kLease:
       return Lease{in.integer<std::uint32_t>("generation"), in.integer<std::int32_t>("world", 1),
                    in.number_or_null("deadline_seconds")};
-    case Type::kBeat:
-      return payload.get<NodeBeat>();
+    case Type::kBeat:  // is no JSON
+      break;
     case Type::kStop:
       return Stop{in.text("reason", kMaxText)};
     case Type::kStacks:
@@ -106,12 +107,19 @@ bool not_too_deep(int depth, json::parse_event_t, json&) {
 Type type_of(const Message& message) { return static_cast<Type>(message.index() + 1); }
 
 std::string payload_of(const Message& message) {
-  return std::visit([](const auto& m) { return json_of(m); }, message)
-      .dump(-1, ' ', false, json::error_handler_t::replace);
+  if (const auto* beat = std::get_if<NodeBeat>(&message)) return packed(*beat);
+  const auto as_json = [](const auto& m) -> json {
+    if constexpr (std::is_same_v<std::decay_t<decltype(m)>, NodeBeat>)
+      return {};
+    else
+      return json_of(m);
+  };
+  return std::visit(as_json, message).dump(-1, ' ', false, json::error_handler_t::replace);
 }
 
 Understood understand(Type type, std::string_view payload) {
   try {
+    if (type == Type::kBeat) return {unpacked(payload), {}};
     const json parsed = json::parse(payload, not_too_deep, false);
     if (parsed.is_discarded()) return {std::nullopt, "not JSON"};
     return {message_of(type, parsed), {}};

@@ -63,7 +63,7 @@ struct Bye {
 using Message = std::variant<Challenge, Hello, Lease, NodeBeat, Stop, Stacks, Fence, Committed, Bye>;
 
 Type type_of(const Message& message);
-/// JSON. Reasons are cut at 1000 bytes; bytes that are not UTF-8 are mended.
+/// JSON; a heartbeat is binary (beat_wire.hpp). Reasons are cut at 1000 bytes; bytes that are not UTF-8 are mended.
 std::string payload_of(const Message& message);
 
 struct Understood {

@@ -198,6 +198,7 @@ TEST_F(Loop, ARefusedRequeueSubmitsASuccessor) {
   more_ = "SLURM_RESTART_COUNT=2";
   const Ran ran = play("75");
   EXPECT_EQ(ran.code, 75);
+  EXPECT_THAT(ran.output, HasSubstr("Requested operation is presently disabled for job 12\n"));
   EXPECT_THAT(ran.output, HasSubstr("Slurm did not requeue the job"));
   EXPECT_THAT(ran.output, HasSubstr("job 101 goes on instead"));
   EXPECT_THAT(site_.calls("sbatch"),
@@ -218,14 +219,21 @@ TEST_F(Loop, ARefusedRequeueSubmitsASuccessor) {
 }
 
 TEST_F(Loop, AJobThatSlurmHasRequeuedItselfGetsNoSuccessor) {
-  site_.lay("scontrol.requeue.code", "1");
-  site_.lay("scontrol.requeue.err", "Job is pending execution for job 12\n");
-  site_.lay("squeue.o.out", "PENDING\n");
-  EXPECT_THAT(play("75").output, HasSubstr("Slurm has done so by itself already"));
-  EXPECT_THAT(site_.calls("sbatch"), IsEmpty());
-  site_.lay("squeue.o.out", "RUNNING\n");
-  play("75");
-  EXPECT_THAT(site_.calls("sbatch"), SizeIs(1));
+  const auto successors = [&](const std::string& scontrol, const std::string& squeue) {
+    site_.lay("scontrol.requeue.code", "1");
+    site_.lay("scontrol.requeue.err", scontrol + " for job 12\n");
+    site_.lay("squeue.o.out", squeue + "\n");
+    const Ran ran = play("75");
+    EXPECT_EQ(ran.code, 75);
+    EXPECT_EQ(ran.output.find("Slurm has done so by itself already") != std::string::npos,
+              site_.calls("sbatch").empty());
+    return site_.calls("sbatch").size();
+  };
+  EXPECT_EQ(successors("Job is pending execution", "COMPLETING"), 0U);
+  EXPECT_EQ(successors("Job is pending execution", "PENDING"), 0U);
+  EXPECT_EQ(successors("Some other words", "PENDING"), 0U);
+  EXPECT_EQ(successors("Requested operation is presently disabled", "COMPLETING"), 1U);
+  EXPECT_EQ(successors("Requested operation is presently disabled", "RUNNING"), 1U);
 }
 
 TEST_F(Loop, WithoutScontrolASuccessorIsSubmitted) {

@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 
+#include <cmath>
 #include <limits>
 #include <nlohmann/json.hpp>
 
@@ -83,8 +84,31 @@ TEST(Messages, AHeartbeatComesBackWithEveryValue) {
   EXPECT_EQ(r.step_seconds, 1.5);
   EXPECT_EQ(r.signal, 15);
   EXPECT_TRUE(r.stopped);
-  EXPECT_EQ(r.stack, "main\n\xef\xbf\xbd") << "what is not UTF-8 is mended";
+  EXPECT_EQ(r.stack, "main\n?") << "what is not UTF-8 is mended";
   EXPECT_FALSE(beat.ranks[0].stopped);
+}
+
+TEST(Messages, AHeartbeatThatWasNotPackedByUsIsRefused) {
+  control::RankBeat rank;
+  rank.stack = "main";
+  const std::string good = control::payload_of(control::NodeBeat{"n1", 5, {rank, rank}});
+  ASSERT_TRUE(understand(Type::kBeat, good).message);
+  for (std::size_t size = 0; size < good.size(); ++size)
+    EXPECT_FALSE(understand(Type::kBeat, good.substr(0, size)).message) << size;
+  EXPECT_THAT(understand(Type::kBeat, good + "x").refusal, HasSubstr("1 bytes too many"));
+  const auto with = [&](auto change) {
+    control::NodeBeat beat{"n1", 5, {rank}};
+    change(beat);
+    return understand(Type::kBeat, control::payload_of(beat)).refusal;
+  };
+  EXPECT_EQ(with([](auto&) {}), "");
+  EXPECT_THAT(with([](auto& b) { b.committed = -2; }), HasSubstr("committed is -2"));
+  EXPECT_THAT(with([](auto& b) { b.ranks[0].rank = -1; }), HasSubstr("rank is -1"));
+  EXPECT_THAT(with([](auto& b) { b.ranks[0].phase = static_cast<control::Phase>(77); }), HasSubstr("phase"));
+  EXPECT_THAT(with([](auto& b) { b.ranks[0].step_seconds = std::nan(""); }), HasSubstr("step_seconds"));
+  EXPECT_THAT(with([](auto& b) { b.ranks[0].seconds_in_phase = std::numeric_limits<double>::infinity(); }),
+              HasSubstr("seconds_in_phase"));
+  EXPECT_THAT(understand(Type::kBeat, std::string("\x02\0\xff\xfe", 4)).refusal, HasSubstr("UTF-8"));
 }
 
 TEST(Messages, ALongReasonIsCutSoThatItsReaderAcceptsIt) {
@@ -137,10 +161,10 @@ TEST(Messages, DeepNestingIsRefusedBeforeItIsBuilt) {
   EXPECT_THAT(understand(Type::kStacks, R"({"a":[[[[]]]]})").refusal, HasSubstr("nested"));
   EXPECT_TRUE(understand(Type::kStacks, R"({"a":[[1]]})").message);
   const std::string open(control::kMaxPayload, '[');
-  EXPECT_THAT(understand(Type::kBeat, open).refusal, HasSubstr("nested"));
+  EXPECT_THAT(understand(Type::kHello, open).refusal, HasSubstr("nested"));
   std::string objects;
   while (objects.size() < control::kMaxPayload - 5) objects += "{\"a\":";
-  EXPECT_THAT(understand(Type::kBeat, objects).refusal, HasSubstr("nested"));
+  EXPECT_THAT(understand(Type::kHello, objects).refusal, HasSubstr("nested"));
 }
 
 TEST(Messages, AHeartbeatFromElsewhereIsCheckedByItsOwnReader) {
