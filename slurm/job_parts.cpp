@@ -81,6 +81,7 @@ successor() {
 const char* const kRequeue =
     R"sh(# The run wants to go on in the next job. A brake for a loop that nobody looks at.
 again() {
+  local said
   if cancelled; then
     say "the job was cancelled, so it is not requeued; to go on: sbatch $BASE/job.sh"
   elif [ "$STARTS" -ge 100 ]; then
@@ -90,11 +91,13 @@ again() {
     successor
   else
     say "asks Slurm to requeue the job"  # which may end this script at once
-    timeout 60 scontrol requeue "$ID" && return
-    if [[ $(timeout 20 squeue -h -j "$ID" -o %T 2> /dev/null) = PENDING* ]]; then
-      say "Slurm has done so by itself already"  # at the end of a preemption's grace
+    said=$(timeout 60 scontrol requeue "$ID" 2>&1) && return
+    # At the end of a preemption's grace Slurm has done so by itself, and says so while squeue may still show COMPLETING.
+    if [[ $said = *"pending execution"* || $(timeout 20 squeue -h -j "$ID" -o %T 2> /dev/null) = PENDING* ]]; then
+      say "Slurm has done so by itself already"
       return
     fi
+    echo "$said"
     say "Slurm did not requeue the job"
     successor
   fi
