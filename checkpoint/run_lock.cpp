@@ -121,7 +121,9 @@ RunLock::RunLock(const std::string& run_dir, const std::optional<Lease>& lease, 
       refuse(path_, holder);
   }
   // Empty: its owner died between creating and writing it, both of which happen under the guard.
-  if (::access(path_.c_str(), F_OK) == 0) ::unlink(path_.c_str());
+  if (::access(path_.c_str(), F_OK) == 0 && ::unlink(path_.c_str()) != 0)
+    throw CheckpointError(
+        cat(std::strerror(errno), " removing ", path_, ", which a process that is gone has left"));
 
   const int fd = ::open(path_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
   if (fd < 0 && errno == EEXIST) refuse(path_, understand(read_all(path_)));

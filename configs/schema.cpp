@@ -8,6 +8,7 @@
 #include "configs/cat.hpp"
 #include "configs/duration.hpp"
 #include "configs/error.hpp"
+#include "configs/http_bind.hpp"
 #include "configs/model_shapes.hpp"
 #include "configs/presets.hpp"
 
@@ -248,6 +249,11 @@ void read_slurm(Section s, SlurmSection& c) {
 void read_http(Section s, HttpSection& c) {
   s.text("bind", c.bind);
   s.done();
+  try {
+    parse_http_bind(c.bind);
+  } catch (const ConfigError& e) {
+    s.fail("bind", e.what());
+  }
 }
 
 void add_preset(RawSection& views) {

@@ -22,6 +22,8 @@ void write_exit(const std::string& run_dir, const ExitFile& end) noexcept {
 }
 
 std::optional<ExitFile> read_exit(const std::string& run_dir) {
+  std::error_code none;
+  if (!std::filesystem::is_regular_file(run_dir + "/exit.json", none)) return std::nullopt;
   std::ifstream in(run_dir + "/exit.json", std::ios::binary);
   const std::string text{std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
   const auto json = nlohmann::json::parse(text, nullptr, false);

@@ -28,7 +28,7 @@ void require_no_job(const SubmitStage& stage) {
   if (alive.empty()) return;
   throw LaunchError(cat(stage.run_dir, ": job ", alive.begin()->first, " of this run is ",
                         alive.begin()->second, "; wait for it, or first: entrain submit ", stage.path,
-                        " --cancel-chain; scancel ", alive.begin()->first));
+                        " run.dir=", stage.run_dir, " --cancel-chain; scancel ", alive.begin()->first));
 }
 
 // A site may cut the limit that was asked for.

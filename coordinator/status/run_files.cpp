@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <exception>
+#include <filesystem>
 #include <fstream>
 
 #include "checkpoint/run_lock.hpp"
@@ -31,6 +32,12 @@ std::vector<std::string_view> whole_lines(std::string_view text) {
   return lines;
 }
 
+// A pipe would be waited for, for ever.
+bool is_plain_file(const std::string& path) {
+  std::error_code none;
+  return std::filesystem::is_regular_file(path, none);
+}
+
 void add_object(std::vector<nlohmann::json>& objects, std::string_view line) {
   auto object = nlohmann::json::parse(line, nullptr, false);
   if (object.is_object()) objects.push_back(std::move(object));
@@ -39,6 +46,7 @@ void add_object(std::vector<nlohmann::json>& objects, std::string_view line) {
 }  // namespace
 
 std::string text_file(const std::string& path) {
+  if (!is_plain_file(path)) return "";
   std::ifstream in(path, std::ios::binary);
   return in ? slice(in, 0, std::min<std::streamoff>(kMostBytes, in.seekg(0, std::ios::end).tellg())) : "";
 }
@@ -76,6 +84,7 @@ std::optional<RunStatus> status_of(const nlohmann::json& json) {
 
 std::vector<nlohmann::json> json_lines(const std::string& path, std::size_t most, std::size_t last) {
   std::vector<nlohmann::json> objects;
+  if (!is_plain_file(path)) return objects;
   std::ifstream in(path, std::ios::binary);
   if (!in) return objects;
   const std::streamoff size = in.seekg(0, std::ios::end).tellg();

@@ -63,6 +63,11 @@ void Detector::lost(const std::string& host, double /*now*/) {
     if (rank.host == host) rank.connected = false;
 }
 
+void Detector::leaving(const std::string& host) {
+  for (auto& [number, rank] : ranks_)
+    if (rank.host == host) rank.beat.phase = control::Phase::kDone;
+}
+
 void Detector::slept(double seconds) {
   began_ += seconds;
   for (auto& [number, rank] : ranks_) rank.alive_at += seconds, rank.moved_at += seconds;

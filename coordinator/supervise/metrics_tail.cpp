@@ -26,7 +26,7 @@ void MetricsTail::forget() {
 
 void MetricsTail::read() {
   struct stat file {};
-  if (::stat(path_.c_str(), &file) != 0) return;
+  if (::stat(path_.c_str(), &file) != 0 || !S_ISREG(file.st_mode)) return;
   if (static_cast<std::uint64_t>(file.st_size) < offset_ || file.st_ino != inode_) forget();
   inode_ = file.st_ino;
   if (static_cast<std::uint64_t>(file.st_size) == offset_) return;

@@ -15,6 +15,7 @@
 #include "configs/cat.hpp"
 #include "configs/duration.hpp"
 #include "configs/error.hpp"
+#include "configs/http_bind.hpp"
 #include "configs/log.hpp"
 #include "configs/process.hpp"
 #include "coordinator/control/mac.hpp"
@@ -120,7 +121,10 @@ void Session::listen() {
     supervisor_->committed(beat.committed);
   };
   handler_.committed = [this](control::NodeId, std::int64_t step) { supervisor_->committed(step); };
-  handler_.bye = [this](control::NodeId, const control::Bye& bye) { byes_[bye.rank] = bye; };
+  handler_.bye = [this](control::NodeId node, const control::Bye& bye) {
+    byes_[bye.rank] = bye;
+    if (const auto host = hosts_.find(node); host != hosts_.end()) supervisor_->leaving(host->second);
+  };
   handler_.gone = [this](control::NodeId node, const std::string&) {
     if (const auto host = hosts_.find(node); host != hosts_.end()) supervisor_->lost(host->second, now());
     hosts_.erase(node);
@@ -132,14 +136,13 @@ void Session::listen() {
   control_.address = address;
   control_.port = server_->port();
   control_.http.clear();
-  const std::string& bind = settings_.config.http.bind;
-  if (bind == "off") return;
+  const auto bind = parse_http_bind(settings_.config.http.bind);
+  if (!bind) return;
   status::HttpSettings http;
   http.token = control::hex_of(token);  // as the file has it
   http.where = cat("in ", dir_, "/.token");
-  const auto colon = bind.rfind(':');
-  http.address = bind.substr(0, colon);
-  http.port = static_cast<std::uint16_t>(std::stoul(bind.substr(colon + 1)));
+  http.address = bind->address;
+  http.port = bind->port;
   http_ = std::make_unique<status::HttpServer>(io_, http);
   control_.http = cat(http.address, ':', http_->port());
   log(Level::kInfo, cat("status page: http://", control_.http, "/?token=$(cat ", dir_, "/.token)"));
@@ -243,7 +246,7 @@ void Session::leave() {
 
 void Session::tick() {
   try {
-    supervisor_->tick(now());
+    if (!code_) supervisor_->tick(now());
   } catch (const Error& e) {  // a launcher that cannot be started
     finish(static_cast<int>(e.code()), e.what());
   }
@@ -254,12 +257,18 @@ void Session::tick() {
   const bool free =
       !writing_.valid() || writing_.wait_for(std::chrono::seconds(0)) == std::future_status::ready;
   if (ticks_ % kTicksPerFile != 0 || !free) return;
-  writing_ = std::async(std::launch::async, [dir = dir_, now = status()] {
-    try {
-      status::write_status_files(dir, now);
-    } catch (const std::exception&) {  // what the disk refuses is told by the commits
-    }
-  });
+  writing_ = std::async(std::launch::async, [this, now = status()] { write_status(now); });
+}
+
+// For those who look from elsewhere: where it cannot be written they see nothing, and the run is none the worse.
+void Session::write_status(const status::RunStatus& now) noexcept {
+  try {
+    status::write_status_files(dir_, now);
+    told_unwritten_ = false;
+  } catch (const std::exception& e) {
+    if (!told_unwritten_.exchange(true))
+      log(Level::kWarning, cat(e.what(), "; entrain status still finds this run by its port"));
+  }
 }
 
 void Session::kill() { step_.end(local_ranks()); }
@@ -277,6 +286,7 @@ void Session::launcher_ended(int status) {
   Ending ending;
   ending.committed = committed_on_disk();
   if (const auto end = coordinator::read_exit(dir_)) {
+    ending.told = true;
     ending.code = end->code;
     ending.reason = end->reason;
   } else if (const auto bye =
@@ -332,7 +342,7 @@ void Session::finish(int code, const std::string& reason) {
   if (code == 0) checkpoint::write_file_atomically(dir_ + "/DONE", utc_now() + "\n");
   metrics_.read();
   if (writing_.valid()) writing_.wait();
-  status::write_status_files(dir_, status());
+  write_status(status());
 }
 
 }  // namespace entrain::supervise

@@ -1,4 +1,5 @@
 #pragma once
+#include <atomic>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/steady_timer.hpp>
@@ -64,6 +65,7 @@ class Session : private World {
   std::vector<pid_t> local_ranks() const;
   status::RunStatus status();
   void write_control_file();
+  void write_status(const status::RunStatus& now) noexcept;
   void note_commit();
   std::int64_t committed_on_disk() const;
   double seconds_since_first_launch() const;
@@ -91,6 +93,7 @@ class Session : private World {
   std::vector<status::CommitStatus> commits_;  // newest last
   std::int64_t total_steps_ = 0;
   std::future<void> writing_;
+  std::atomic<bool> told_unwritten_{false};
   int ticks_ = 0, interrupts_ = 0;
   std::optional<int> code_;
   std::string reason_;

@@ -73,7 +73,9 @@ void StepProcess::start(const std::vector<std::string>& words,
   int error = pid < 0 ? errno : 0;
   if (pid > 0 && ::read(report[0], &error, sizeof error) == sizeof error) ::waitpid(pid, nullptr, 0);
   ::close(report[0]);
-  if (error != 0) throw LaunchError(cat(words[0], ": cannot be started: ", std::strerror(error)));
+  if (error != 0)
+    throw LaunchError(cat(words[0], ": cannot be started: ", std::strerror(error),
+                          "; is it on PATH? `entrain doctor` looks"));
   pid_ = pid;
   child_ = true;
   start_ticks_ = checkpoint::process_start_ticks(pid);

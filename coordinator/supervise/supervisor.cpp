@@ -143,6 +143,7 @@ void Supervisor::tick(double now) {
 }
 
 void Supervisor::watch(double now) {
+  if (!detector_) return;  // nothing was launched yet
   const Verdict found = detector_->look(now);
   if (state_ == State::kStopping && found.kind < Verdict::Kind::kDead &&
       now - stop_at_ > settings_.stop_patience) {
@@ -189,12 +190,16 @@ void Supervisor::blame(const Verdict& verdict) {
                 [&](const std::string& node) { return answering.empty() || answering.count(node) > 0; });
 }
 
+void Supervisor::leaving(const std::string& host) {
+  if (detector_) detector_->leaving(host);
+}
+
 void Supervisor::exited(const Ending& ending, double now) {
   if (state_ == State::kEnded || state_ == State::kRecovering) return;
   committed(ending.committed);
-  const bool asked = stop_asked_ || ending.code == static_cast<int>(ExitCode::kRequeue);
-  if (state_ != State::kEnding &&
-      (is_final(ending.code) || (asked && ending.code == static_cast<int>(ExitCode::kRequeue)))) {
+  // What a launcher returns for a step that was killed says nothing; what rank 0 wrote does.
+  const bool believed = ending.told || state_ != State::kEnding;
+  if (believed && (is_final(ending.code) || ending.code == static_cast<int>(ExitCode::kRequeue))) {
     finish(ending.code, ending.reason);
     return;
   }

@@ -32,6 +32,7 @@ struct Ending {
   int code = 0;          ///< exit.json's, else that of a rank, else the launcher's
   std::string reason{};  ///< in words, where there are any
   std::int64_t committed = 0;
+  bool told = false;      ///< `code` is from exit.json of this generation: rank 0 knew how it ends
   bool never_up = false;  ///< the launcher ended by itself before any rank spoke
 };
 
@@ -65,6 +66,8 @@ class Supervisor {
   void beat(const control::NodeBeat& beat, double now);
   void committed(std::int64_t step);
   void lost(const std::string& host, double now);
+  /// The ranks of a node have said that they end: their silence is no news any more.
+  void leaving(const std::string& host);
   void exited(const Ending& ending, double now);
   void stop(const std::string& reason, double now);
   /// Several times a second.

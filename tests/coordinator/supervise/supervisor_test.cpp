@@ -221,6 +221,40 @@ TEST_F(Ladder, RanksThatWereToldToStopByTheSchedulerEndTheRunToo) {
   EXPECT_THAT(world_.done, Contains("finish 75: SIGTERM"));
 }
 
+TEST_F(Ladder, RanksThatHaveSaidGoodbyeAreNotMissed) {
+  begin();
+  beats(5);
+  supervisor_.stop("SIGTERM", now_);
+  for (const char* host : {"n1", "n2"}) supervisor_.leaving(host), supervisor_.lost(host, now_);
+  beats(20, {0, 1, 2, 3});  // a launcher that takes its time
+  EXPECT_THAT(world_.done, Not(Contains("kill")));
+  ends(75, 10, "committed");
+  EXPECT_THAT(world_.done, Contains("finish 75: committed"));
+}
+
+TEST_F(Ladder, WhatRankZeroWroteIsBelievedAlsoOfAGenerationThatWasKilled) {
+  for (const bool told : {true, false}) {
+    Notes world;
+    Supervisor supervisor(settings(), world);
+    supervisor.start(0);
+    supervisor.beat({"n1", -1, {{.rank = 0, .beats = 1, .step_seconds = 1}}}, 1);
+    supervisor.stop("SIGTERM", 1);
+    supervisor.lost("n1", 1);
+    for (double t = 1; t < 8; t += 0.25) supervisor.tick(t);
+    ASSERT_THAT(world.done, Contains("kill"));
+    Ending ending{75, "committed", 10, told};
+
+    supervisor.exited(ending, 9);
+    EXPECT_THAT(world.done, Contains(StartsWith(told ? "finish 75" : "finish 76")));
+  }
+}
+
+TEST_F(Ladder, NothingHappensToASupervisorThatHasNotBegun) {
+  beats(0);
+  supervisor_.tick(now_);
+  EXPECT_THAT(world_.done, IsEmpty());
+}
+
 TEST_F(Ladder, AFailureWhileStoppingIsNotStartedAgain) {
   begin();
   beats(5);
