@@ -12,7 +12,19 @@
 namespace entrain::supervise {
 namespace {
 constexpr double kSeconds = 60;
+constexpr std::size_t kComplaint = 300;  // launchers are long-winded
+
+std::vector<std::string> with_environment(const Launch& launch) {
+  std::vector<std::string> words{"env"};
+  for (const auto& [name, value] : launch.environment)
+    if (value.empty()) words.insert(words.end(), {"-u", name});
+  for (const auto& [name, value] : launch.environment)
+    if (!value.empty()) words.push_back(cat(name, '=', value));
+  words.insert(words.end(), launch.words.begin(), launch.words.end());
+  return words;
 }
+
+}  // namespace
 
 Preflight preflight(const Fleet& fleet, const std::string& launcher, const SlurmSection& slurm,
                     const std::string& worker) {
@@ -24,7 +36,7 @@ Preflight preflight(const Fleet& fleet, const std::string& launcher, const Slurm
   if (placement.ranks == 0)
     return {false, cat("fewer than ", fleet.min_ranks, " ranks fit on the nodes of this job", without)};
   const auto ran = slurm::run_command(
-      launch_words(placement, launcher, slurm, {worker, "preflight"}, "0", 0).words, kSeconds);
+      with_environment(launch_words(placement, launcher, slurm, {worker, "preflight"}, "0", 0)), kSeconds);
   nlohmann::json answer;
   for (const auto& line : slurm::split(ran.out, '\n'))
     if (auto json = nlohmann::json::parse(line, nullptr, false); json.is_object()) answer = std::move(json);
@@ -34,7 +46,7 @@ Preflight preflight(const Fleet& fleet, const std::string& launcher, const Slurm
                        ran.ok() ? cat("their world has ", world,
                                       " ranks; is srun's PMI the one that MPI was built with? "
                                       "slurm.launcher=mpirun does without it")
-                                : ran.complaint,
+                                : ran.complaint.substr(0, kComplaint),
                        without)};
   return {true, cat(world, " ranks on ", placement.nodes.size(), " nodes reduce ",
                     answer.value("megabytes", 0.0), " MB of known numbers in ",
