@@ -107,7 +107,7 @@ class SlurmRun : public testing::Test {
 };
 
 TEST_F(SlurmRun, AKilledNodeIsLeftOutAndTrainingGoesOnInTheSameAllocation) {
-  submit("k", 500);
+  submit("k", 300);
   ASSERT_TRUE(trains("k", 1));
   const auto began = Clock::now();
   node("kill-node n3");
@@ -118,29 +118,29 @@ TEST_F(SlurmRun, AKilledNodeIsLeftOutAndTrainingGoesOnInTheSameAllocation) {
   std::cout << "node killed: noticed after " << noticed << " s, training again on two nodes after " << again
             << " s\n";
   EXPECT_EQ(events("k", "end"), 0) << "the same job";
-  ends_like_the_undisturbed_run("k", 500);
+  ends_like_the_undisturbed_run("k", 300);
 }
 
 TEST_F(SlurmRun, AFrozenNodeIsLeftOutToo) {
-  submit("f", 500);
+  submit("f", 300);
   ASSERT_TRUE(trains("f", 1));
   const auto began = Clock::now();
   node("kill-node n2 --freeze");
   ASSERT_TRUE(trains("f", 2));
   std::cout << "node frozen: training again after " << seconds_since(began) << " s\n";
   node("revive-node n2");  // what wakes up there is of a generation that is over
-  ends_like_the_undisturbed_run("f", 500);
+  ends_like_the_undisturbed_run("f", 300);
 }
 
 TEST_F(SlurmRun, APreemptedJobCommitsIsRequeuedAndGoesOn) {
-  submit("p", 500);
+  submit("p", 300);
   ASSERT_TRUE(trains("p", 1));
   const Ran high = sh("sbatch -p high -N3 --exclusive -o /dev/null --wrap 'sleep 5'");
   ASSERT_EQ(high.code, 0) << high.output;
   ASSERT_TRUE(trains("p", 2, 120));
   EXPECT_THAT(sh("cat p/slurm-*.out").output,
               AllOf(HasSubstr("and committed after step"), HasSubstr("asks Slurm to requeue")));
-  ends_like_the_undisturbed_run("p", 500);
+  ends_like_the_undisturbed_run("p", 300);
 }
 
 TEST_F(SlurmRun, AJobWhoseTimeIsOverIsRequeuedAndGoesOn) {
