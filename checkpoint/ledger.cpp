@@ -114,8 +114,6 @@ LedgerText read_ledger(const std::string& run_dir) { return read_lines(run_dir, 
 Ledger::Ledger(const std::string& run_dir, FileSystem& files) : run_dir_(run_dir), files_(files) {
   LedgerText text = read_lines(run_dir, false);
   records_ = std::move(text.records);
-  digests_ = {text.digests.begin(), text.digests.end()};
-  digests_.insert(std::string(64, '0'));
   head_ = text.digests.empty() ? std::string(64, '0') : text.digests.back();
   bytes_ = text.bytes;
   for (const auto& record : records_)
@@ -125,8 +123,6 @@ Ledger::Ledger(const std::string& run_dir, FileSystem& files) : run_dir_(run_dir
   file_ = files_.append(ledger_path(run_dir), bytes_);
   file_->sync();
 }
-
-bool Ledger::has(const std::string& digest) const { return digests_.count(digest) != 0; }
 
 void Ledger::append(nlohmann::json record) {
   if (!record.is_object() || !record.contains("kind"))
@@ -144,7 +140,6 @@ void Ledger::append(nlohmann::json record) {
   }
   bytes_ += line.size() + 1;
   head_ = sha256_of_line(line);
-  digests_.insert(head_);
   if (start) generation_ = generation_of(record, generation_);
   record.erase("span");
   records_.push_back(std::move(record));

@@ -4,7 +4,6 @@
 #include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
-#include <unordered_set>
 #include <vector>
 
 #include "checkpoint/file_system.hpp"
@@ -40,8 +39,6 @@ class Ledger {
   const std::vector<nlohmann::json>& records() const { return records_; }
   /// SHA-256 of the last line; 64 zeros while there is none.
   const std::string& head() const { return head_; }
-  /// Whether some line has this SHA-256, or it is the head of an empty ledger.
-  bool has(const std::string& digest) const;
   /// The generation of the last START; 0: none.
   std::int64_t generation() const { return generation_; }
 
@@ -57,7 +54,6 @@ class Ledger {
   FileSystem& files_;
   std::vector<nlohmann::json> records_;
   std::string head_;
-  std::unordered_set<std::string> digests_;
   std::int64_t generation_ = 0;
   std::uint64_t bytes_ = 0;           // of the whole records
   std::unique_ptr<OutputFile> file_;  // null: to be opened, at bytes_, by the next append

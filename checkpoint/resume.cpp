@@ -1,5 +1,7 @@
 #include "checkpoint/resume.hpp"
 
+#include <algorithm>
+
 #include "checkpoint/ledger_path.hpp"
 #include "checkpoint/manifest.hpp"
 #include "configs/cat.hpp"
@@ -10,10 +12,6 @@ namespace {
 
 constexpr int kNonFinite = static_cast<int>(ExitCode::kNumeric);
 constexpr int kTimesTooOften = 2;
-constexpr const char* kLedgerAdvice =
-    "Restore it from a copy; or set it aside (mv ledger.jsonl ledger.broken): then the run goes on with a "
-    "new ledger, "
-    "which proves nothing of the steps before";
 
 using Records = std::vector<nlohmann::json>;
 
@@ -55,24 +53,30 @@ std::vector<Passed> passed_over(const std::string& run_dir, const Records& ledge
   throw CheckpointError(all + "\nTo start over, set run.dir anew");
 }
 
-// A manifest says behind which line of the ledger it was committed.
-void require_its_ledger(const std::string& run_dir, const Found& from, const Ledger& ledger,
-                        std::vector<std::string>& said) {
-  const std::string head = from.manifest.value("ledger_head", "");
-  if (head.empty()) return;
-  if (ledger.records().empty()) {
-    said.push_back(
-        cat(run_dir, "/ledger.jsonl is not there or empty, though ", step_name(from.step),
-            " was committed with one: a new one begins, which proves nothing of the steps before"));
-    return;
-  }
-  if (ledger.has(head)) return;
-  throw CheckpointError(cat(run_dir, "/ledger.jsonl: does not have the line behind which ",
-                            step_name(from.step), " was committed (SHA-256 ", head.substr(0, 8),
-                            "..): it was cut, or is of another run. ", kLedgerAdvice));
+}  // namespace
+
+std::optional<LedgerFlaw> flaw_of_ledger(const nlohmann::json& manifest, const Records& records,
+                                         const std::string& head) {
+  const std::string behind = manifest.value("ledger_head", "");
+  if (behind.empty() || behind == std::string(64, '0')) return std::nullopt;  // of a run without one
+  const std::string name = step_name(manifest.at("step"));
+  if (records.empty())
+    return LedgerFlaw{
+        cat("not there or empty, though ", name,
+            " was committed with one: a new one begins, which proves nothing of the steps before"),
+        false};
+  const auto follows = [&](const nlohmann::json& record) { return record.at("prev") == behind; };
+  if (behind == head || std::any_of(records.begin(), records.end(), follows)) return std::nullopt;
+  return LedgerFlaw{cat("does not have the line behind which ", name, " was committed (SHA-256 ",
+                        behind.substr(0, 8), "..): it was cut, or is of another run"),
+                    true};
 }
 
-}  // namespace
+std::string ledger_advice(const std::string& run_dir) {
+  return cat("Restore it from a copy; or set it aside (mv ledger.jsonl ledger.broken, in ", run_dir,
+             "): then the run goes on from the newest whole checkpoint with a new ledger, which proves "
+             "nothing of the steps before");
+}
 
 std::set<std::int64_t> counted_steps(const Records& ledger) {
   std::set<std::int64_t> steps;
@@ -101,7 +105,11 @@ ResumePoint resume_point(const std::string& run_dir, CheckpointStore& store, Led
   if (!result.from) return result;
 
   const Found& from = *result.from;
-  require_its_ledger(run_dir, from, ledger, result.said);
+  if (const auto flaw = flaw_of_ledger(from.manifest, ledger.records(), ledger.head())) {
+    const std::string text = cat(ledger_path(run_dir), ": ", flaw->text);
+    if (flaw->refuses) throw CheckpointError(cat(text, ". ", ledger_advice(run_dir)));
+    result.said.push_back(text);
+  }
   for (auto gone = counted.upper_bound(from.step); gone != counted.end(); ++gone) {
     result.said.push_back(cat(step_name(*gone), " of the ledger is no longer on the disk"));
     ledger.append({{"kind", "BAD"}, {"step", *gone}, {"reason", "no longer on the disk"}});

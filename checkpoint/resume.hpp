@@ -29,6 +29,17 @@ ResumePoint resume_point(const std::string& run_dir, CheckpointStore& store, Led
 /// Why a run would not go on from a checkpoint that is whole; empty: it would.
 std::string why_spoiled(const std::vector<nlohmann::json>& ledger, std::int64_t step);
 
+/// What keeps a ledger from being the one that a checkpoint was committed with.
+struct LedgerFlaw {
+  std::string text;
+  bool refuses = false;  ///< a resume does not go on; else it begins a new ledger, and says so
+};
+/// `manifest` says behind which line the checkpoint was committed. `head`: SHA-256 of the ledger's last line.
+std::optional<LedgerFlaw> flaw_of_ledger(const nlohmann::json& manifest,
+                                         const std::vector<nlohmann::json>& records, const std::string& head);
+/// What to do about a ledger that a resume refuses.
+std::string ledger_advice(const std::string& run_dir);
+
 /// The steps whose checkpoints the ledger counts on (ledger_path.hpp).
 std::set<std::int64_t> counted_steps(const std::vector<nlohmann::json>& ledger);
 

@@ -20,6 +20,7 @@ struct Verification {
   std::vector<std::string> uncommitted;  ///< .tmp-* and .trash-*: no resume looks at them
   std::vector<std::string> quarantined;  ///< quarantine-*: taken out of use, kept for a person to look at
   std::string ledger;                    ///< what is wrong with the ledger; empty: nothing, or there is none
+  bool ledger_refuses = false;           ///< a resume does not go on beside such a ledger
   std::int64_t pick = -1;                ///< the step a resume goes on from; -1: none
   bool newest_is_whole = false;
 };

@@ -6,6 +6,7 @@
 
 #include "checkpoint/find.hpp"
 #include "checkpoint/reader.hpp"
+#include "checkpoint/resume.hpp"
 #include "checkpoint/verify.hpp"
 #include "configs/cat.hpp"
 #include "configs/error.hpp"
@@ -37,13 +38,9 @@ void print_lines(const std::string& run, const checkpoint::Verification& v) {
               << "; the next start removes it\n";
   for (const auto& name : v.quarantined)
     std::cout << name << "  out of use, never read; delete it when you have looked at it\n";
-  if (!v.ledger.empty()) {
-    std::cout
-        << "ledger  BROKEN  " << v.ledger
-        << "\na resume refuses (73). Restore ledger.jsonl from a copy; or set it aside (mv " << run
-        << "/ledger.jsonl " << run
-        << "/ledger.broken), and the run goes on from the newest whole checkpoint with a new ledger, which "
-           "proves nothing of the steps before\n";
+  if (!v.ledger.empty()) std::cout << "ledger  BROKEN  " << v.ledger << '\n';
+  if (v.ledger_refuses) {
+    std::cout << "a resume refuses (73). " << checkpoint::ledger_advice(run) << '\n';
     return;
   }
   if (v.pick < 0) {
