@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "checkpoint/digest.hpp"
+#include "checkpoint/json_member.hpp"
 #include "configs/cat.hpp"
 #include "configs/error.hpp"
 #include "configs/log.hpp"
@@ -75,11 +76,6 @@ nlohmann::json record_of(const std::string& path, std::size_t number, std::strin
   return record;
 }
 
-std::int64_t generation_of(const nlohmann::json& record, std::int64_t otherwise) {
-  const auto at = record.find("generation");
-  return at != record.end() && at->is_number_integer() ? at->get<std::int64_t>() : otherwise;
-}
-
 LedgerText read_lines(const std::string& run_dir, bool with_spans) {
   const std::string path = ledger_path(run_dir), text = text_of(path);
   LedgerText ledger;
@@ -117,7 +113,7 @@ Ledger::Ledger(const std::string& run_dir, FileSystem& files) : run_dir_(run_dir
   head_ = text.digests.empty() ? std::string(64, '0') : text.digests.back();
   bytes_ = text.bytes;
   for (const auto& record : records_)
-    if (record["kind"] == "START") generation_ = generation_of(record, generation_);
+    if (record["kind"] == "START") generation_ = integer_of(record, "generation", generation_);
   if (text.torn.empty()) return;
   log(Level::kWarning, cat(ledger_path(run_dir), ": ", text.torn, ", half an append: cut off"));
   file_ = files_.append(ledger_path(run_dir), bytes_);
@@ -140,7 +136,7 @@ void Ledger::append(nlohmann::json record) {
   }
   bytes_ += line.size() + 1;
   head_ = sha256_of_line(line);
-  if (start) generation_ = generation_of(record, generation_);
+  if (start) generation_ = integer_of(record, "generation", generation_);
   record.erase("span");
   records_.push_back(std::move(record));
 }

@@ -3,26 +3,17 @@
 #include <algorithm>
 #include <map>
 
+#include "checkpoint/json_member.hpp"
 #include "configs/cat.hpp"
 
 namespace entrain::checkpoint {
 namespace {
 
-std::int64_t number(const nlohmann::json& object, const char* key, std::int64_t otherwise) {
-  const auto at = object.find(key);
-  return at != object.end() && at->is_number_integer() ? at->get<std::int64_t>() : otherwise;
-}
-
-std::string text(const nlohmann::json& object, const char* key) {
-  const auto at = object.find(key);
-  return at != object.end() && at->is_string() ? at->get<std::string>() : "";
-}
-
 // What keeps a COMMIT's span from being steps parent + 1 .. step; empty: nothing.
 std::string flaw_of_span(const nlohmann::json& record, const Commit& commit) {
   const auto at = record.find("span");
   if (at == record.end() || !at->is_object()) return "it has no span";
-  const std::int64_t first = number(*at, "first", -1), last = number(*at, "last", -1);
+  const std::int64_t first = integer_of(*at, "first", -1), last = integer_of(*at, "last", -1);
   if (first != commit.parent + 1)
     return cat("its span begins at ", first, ", not behind its parent ", commit.parent);
   if (last != commit.step) return cat("its span ends at ", last, ", not at its step");
@@ -43,27 +34,28 @@ LedgerPath path_of(const std::vector<nlohmann::json>& records) {
   std::int64_t generation = 0;
   for (std::size_t i = 0; i < records.size(); ++i) {
     const auto& record = records[i];
-    const std::string kind = text(record, "kind");
-    const std::int64_t step = number(record, "step", -1);
+    const std::string kind = text_of(record, "kind");
+    const std::int64_t step = integer_of(record, "step", -1);
     const auto wrong = [&](const std::string& why) {
       result.wrong.push_back(
           cat("line ", i + 1, ": ", kind, step < 0 ? "" : cat(" of step ", step), ": ", why));
     };
     if (kind == "START") {
-      const std::int64_t begins = number(record, "generation", -1);
+      const std::int64_t begins = integer_of(record, "generation", -1);
       // Generations that a supervisor started and that never came so far are missing.
       if (begins <= generation) wrong(cat("begins generation ", begins, " after generation ", generation));
       generation = begins;
     } else if (kind == "BAD") {
       if (const auto at = newest.find(step); at != newest.end()) {
         std::string& bad = result.commits[at->second].bad;
-        if (bad.empty()) bad = text(record, "reason").empty() ? "no reason given" : text(record, "reason");
+        if (bad.empty())
+          bad = text_of(record, "reason").empty() ? "no reason given" : text_of(record, "reason");
       }
     } else if (kind == "COMMIT") {
       Commit commit{.record = i,
                     .step = step,
-                    .parent = number(record, "parent", -1),
-                    .generation = number(record, "generation", -1),
+                    .parent = integer_of(record, "parent", -1),
+                    .generation = integer_of(record, "generation", -1),
                     .bad = {}};
       if (const std::string flaw = flaw_of_span(record, commit); !flaw.empty()) wrong(flaw);
       if (commit.parent >= step || commit.parent < 0) {

@@ -54,6 +54,10 @@ std::string help_line(const std::string& left, const std::string& right) {
 
 }  // namespace
 
+std::string worker_program() {
+  return std::filesystem::read_symlink("/proc/self/exe").parent_path() / "entrain-worker";
+}
+
 void refuse_twice(const std::vector<std::string>& overrides) {
   std::map<std::string, std::string> seen;
   for (const std::string& text : overrides) {

@@ -31,6 +31,9 @@ struct CommandLine {
 CommandLine parse_config_command(std::string_view command, const std::vector<std::string>& args,
                                  const std::vector<CliOption>& options = {});
 
+/// entrain-worker, which lies beside this program.
+std::string worker_program();
+
 /// ConfigError where `section.key=value` words of a command line set one key twice.
 void refuse_twice(const std::vector<std::string>& overrides);
 

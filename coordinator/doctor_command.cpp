@@ -3,12 +3,12 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdlib>
-#include <filesystem>
 #include <iostream>
 #include <nlohmann/json.hpp>
 
 #include "configs/cat.hpp"
 #include "configs/error.hpp"
+#include "coordinator/cli.hpp"
 #include "coordinator/commands.hpp"
 #include "coordinator/doctor/finding.hpp"
 #include "coordinator/flags.hpp"
@@ -52,8 +52,7 @@ int doctor_command(const std::vector<std::string>& args) {
   app.add_option("FOLDER", folder, "where runs shall live; the present folder unless given");
   app.add_flag("--json", json, "for machines");
   if (!parse_flags(app, args, "\nExit code 0: fit; 69: something cannot work.\n")) return 0;
-  const std::string worker =
-      (std::filesystem::read_symlink("/proc/self/exe").parent_path() / "entrain-worker").string();
+  const std::string worker = worker_program();
   Findings all = doctor::look_at_libraries(worker);
   for (const auto& more : {doctor::look_at_launcher(worker), doctor::look_at_slurm(),
                            doctor::look_at_machine(), doctor::look_at_disk(folder)})

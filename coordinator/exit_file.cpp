@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "checkpoint/atomic_file.hpp"
+#include "checkpoint/json_member.hpp"
 #include "configs/log.hpp"
 
 namespace entrain::coordinator {
@@ -28,8 +29,7 @@ std::optional<ExitFile> read_exit(const std::string& run_dir) {
   const std::string text{std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
   const auto json = nlohmann::json::parse(text, nullptr, false);
   if (!json.is_object() || !json.contains("code") || !json["code"].is_number_integer()) return std::nullopt;
-  const auto reason = json.find("reason");
-  return ExitFile{json["code"], reason != json.end() && reason->is_string() ? std::string(*reason) : ""};
+  return ExitFile{json["code"], checkpoint::text_of(json, "reason")};
 }
 
 void remove_exit(const std::string& run_dir) noexcept {

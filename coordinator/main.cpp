@@ -9,7 +9,6 @@
 #include <cstdlib>
 #include <cstring>
 #include <exception>
-#include <filesystem>
 #include <iostream>
 #include <string>
 #include <vector>
@@ -30,8 +29,7 @@ bool has(const std::vector<std::string>& args, std::string_view word) {
 }
 
 [[noreturn]] void hand_to_worker(const std::string& verb, const std::vector<std::string>& args) {
-  const auto worker =
-      (std::filesystem::read_symlink("/proc/self/exe").parent_path() / "entrain-worker").string();
+  const std::string worker = worker_program();
   std::vector<std::string> words{worker, verb};
   words.insert(words.end(), args.begin(), args.end());
   std::vector<char*> argv;

@@ -1,7 +1,5 @@
 #include <algorithm>
 #include <charconv>
-#include <cstdlib>
-#include <filesystem>
 #include <iostream>
 
 #include "configs/cat.hpp"
@@ -62,9 +60,7 @@ int run_command(const std::vector<std::string>& args) {
   settings.launcher = supervise::choose_launcher(config.slurm);
   settings.fleet = supervise::fleet_of(config, ranks);
   settings.fleet.max_ranks = std::min(settings.fleet.max_ranks, lanes);
-  settings.worker = {
-      (std::filesystem::read_symlink("/proc/self/exe").parent_path() / "entrain-worker").string(),
-      settings.stage, line.path};
+  settings.worker = {worker_program(), settings.stage, line.path};
   settings.worker.insert(settings.worker.end(), line.overrides.begin(), line.overrides.end());
   set_log_context({0, 0, "run"});
   return supervise::Session(std::move(settings)).run();

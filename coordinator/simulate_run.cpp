@@ -45,8 +45,7 @@ supervise::SimulatedRun run_of(const Plan& plan, const RunConfig& config, const 
   fleet.ranks_per_node = static_cast<int>(slurm.ranks_per_node);
   fleet.min_ranks = static_cast<int>(config.fault.min_ranks);
   fleet.max_ranks = static_cast<int>(config.batch.lanes);
-  run.settings.patience.suspect = parse_duration(config.fault.suspect);
-  run.settings.patience.dead = parse_duration(config.fault.dead);
+  run.settings.patience = supervise::patience_of(config.fault);
   run.settings.max_cycles = static_cast<int>(config.fault.max_cycles);
   run.commit_seconds = request.commit_seconds > 0 ? request.commit_seconds
                                                   : static_cast<double>(plan.checkpoint_bytes) / kWriteSpeed;

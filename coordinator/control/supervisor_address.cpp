@@ -1,7 +1,6 @@
 #include "coordinator/control/supervisor_address.hpp"
 
 #include <charconv>
-#include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <nlohmann/json.hpp>
@@ -23,11 +22,8 @@ std::uint64_t parse_run_id(const std::string& hex) {
 
 SupervisorAddress read_supervisor_address(const std::string& run_dir) {
   const std::string path = run_dir + "/control.json";
-  std::error_code none;
-  std::ifstream in;
-  if (std::filesystem::is_regular_file(path, none)) in.open(path, std::ios::binary);
-  if (!in.is_open())
-    throw LaunchError(cat(path, ": cannot be read; the supervisor (`entrain run`) writes it"));
+  std::ifstream in(path, std::ios::binary);
+  if (!in) throw LaunchError(cat(path, ": cannot be read; the supervisor (`entrain run`) writes it"));
   const std::string text{std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
   const auto json = nlohmann::json::parse(text, nullptr, false);
   if (json.is_discarded())

@@ -1,10 +1,10 @@
-#include <unistd.h>
-
 #include <nlohmann/json.hpp>
 #include <string>
 
+#include "checkpoint/json_member.hpp"
 #include "configs/cat.hpp"
 #include "coordinator/doctor/finding.hpp"
+#include "coordinator/supervise/launch_words.hpp"
 #include "slurm/commands.hpp"
 #include "slurm/fields.hpp"
 
@@ -17,21 +17,6 @@ constexpr double kStartSeconds = 60;
 
 std::string first_line(const std::string& text) { return text.substr(0, text.find('\n')); }
 
-// The last line that is JSON: launchers print of their own.
-nlohmann::json answer_of(const CommandResult& told) {
-  nlohmann::json answer;
-  for (const auto& line : slurm::split(told.out, '\n'))
-    if (auto json = nlohmann::json::parse(line, nullptr, false); json.is_object()) answer = std::move(json);
-  return answer;
-}
-
-std::vector<std::string> two_ranks(const std::string& worker) {
-  std::vector<std::string> words;
-  if (::geteuid() == 0) words = {"env", "OMPI_ALLOW_RUN_AS_ROOT=1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1"};
-  words.insert(words.end(), {"mpirun", "-n", "2", "--oversubscribe", worker, "preflight"});
-  return words;
-}
-
 }  // namespace
 
 Findings look_at_launcher(const std::string& worker) {
@@ -39,8 +24,9 @@ Findings look_at_launcher(const std::string& worker) {
   if (version.end == CommandResult::End::kAbsent)
     return {{Grade::kBad, "launcher", "mpirun is not on PATH", "install Open MPI, or load its module"}};
   Findings out{{Grade::kFine, "launcher", first_line(version.out), ""}};
-  const auto ran = slurm::run_command(two_ranks(worker), kStartSeconds);
-  const auto answer = answer_of(ran);
+  const auto two = supervise::launch_words({{""}, 2, 2}, "mpirun", {}, {worker, "preflight"}, "0", 0);
+  const auto ran = slurm::run_command(supervise::with_environment(two), kStartSeconds);
+  const auto answer = checkpoint::last_object(ran.out);
   if (!ran.ok() || !answer.is_object()) {
     out.push_back({Grade::kBad, "launcher",
                    cat("two ranks do not come up under mpirun: ",
@@ -61,7 +47,7 @@ Findings look_at_launcher(const std::string& worker) {
 
 Findings look_at_libraries(const std::string& worker) {
   const auto told = slurm::run_command({worker, "versions"}, kStartSeconds);
-  const auto v = answer_of(told);
+  const auto v = checkpoint::last_object(told.out);
   if (!told.ok() || !v.is_object())
     return {{Grade::kBad, "libraries",
              cat(worker, " does not start: ", told.complaint.empty() ? first_line(told.err) : told.complaint),

@@ -8,6 +8,7 @@
 #include "configs/cat.hpp"
 #include "configs/duration.hpp"
 #include "configs/process.hpp"
+#include "coordinator/exit_file.hpp"
 #include "coordinator/status/from_ledger.hpp"
 #include "coordinator/status/run_files.hpp"
 #include "coordinator/status/utc_time.hpp"
@@ -19,7 +20,7 @@ namespace fs = std::filesystem;
 
 constexpr std::int64_t kFreshSeconds = 30;  // a supervisor writes status.json every five
 constexpr double kSetupSeconds = 900;       // from taking the lock to the first step
-constexpr std::size_t kCurvePoints = 400, kLastSteps = 20, kMostEvents = 100;
+constexpr std::size_t kLastSteps = 20;
 
 bool holds_a_run(const std::string& run_dir) {
   std::error_code none;
@@ -104,13 +105,13 @@ std::int64_t total_steps_of(const std::string& run_dir) {
 // exit.json has no date: it is of this generation if it was written after its start.
 void add_exit(RunStatus& s, const std::string& run_dir, const LedgerView& ledger) {
   const std::string path = run_dir + "/exit.json";
-  const std::int64_t code = integer_of(json_file(path), "code", -1);
+  const auto end = coordinator::read_exit(run_dir);
   const auto written = written_at(path);
   const auto start = parse_utc(ledger.last_start);
-  if (code < 0 || !written || (start && *written < static_cast<double>(*start))) return;
+  if (!end || end->code < 0 || !written || (start && *written < static_cast<double>(*start))) return;
   s.state = "ended";
-  s.exit_code = static_cast<int>(code);
-  s.reason = text_of(json_file(path), "reason");
+  s.exit_code = end->code;
+  s.reason = end->reason;
 }
 
 std::optional<double> age_of(const std::string& path, const std::string& now) {
@@ -150,8 +151,7 @@ void judge(RunStatus& s, const std::string& run_dir) {
 RunStatus without_supervisor(const std::string& run_dir, const std::string& now, const LedgerView& ledger) {
   RunStatus s = ledger.status;
   s.run_dir = run_dir;
-  s.run_id = fs::path(run_dir).lexically_normal().filename().string();
-  if (s.run_id.empty()) s.run_id = fs::path(run_dir).lexically_normal().parent_path().filename().string();
+  s.run_id = name_of_run(run_dir);
   s.now = now;
   if (ledger.last_start.empty()) s.state = "unknown";
   if (s.stage.empty()) s.stage = text_of(json_file(run_dir + "/metrics.json"), "stage");

@@ -11,8 +11,6 @@
 namespace entrain::status {
 namespace {
 
-constexpr std::size_t kMostCommits = 20, kMostEvents = 100;
-
 std::string event_text(const nlohmann::json& record, const std::string& kind) {
   const std::string step = cat("step ", integer_of(record, "step", 0)), reason = text_of(record, "reason");
   if (kind == "START")

@@ -56,17 +56,6 @@ nlohmann::json json_file(const std::string& path) {
   return json.is_discarded() ? nlohmann::json() : json;
 }
 
-std::string text_of(const nlohmann::json& json, const char* key) {
-  const auto found = json.is_object() ? json.find(key) : json.end();
-  return json.is_object() && found != json.end() && found->is_string() ? found->get<std::string>() : "";
-}
-
-std::int64_t integer_of(const nlohmann::json& json, const char* key, std::int64_t otherwise) {
-  const auto found = json.is_object() ? json.find(key) : json.end();
-  return json.is_object() && found != json.end() && found->is_number_integer() ? found->get<std::int64_t>()
-                                                                               : otherwise;
-}
-
 std::optional<double> number_of(const nlohmann::json& json, const char* key) {
   const auto found = json.is_object() ? json.find(key) : json.end();
   if (!json.is_object() || found == json.end() || !found->is_number()) return std::nullopt;

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "checkpoint/json_member.hpp"
 #include "coordinator/status/run_status.hpp"
 
 namespace entrain::status {
@@ -17,8 +18,8 @@ std::string text_file(const std::string& path);
 /// null where there is no file, or one that is not JSON.
 nlohmann::json json_file(const std::string& path);
 /// The member of that name, where `json` is an object and the member has that type.
-std::string text_of(const nlohmann::json& json, const char* key);
-std::int64_t integer_of(const nlohmann::json& json, const char* key, std::int64_t otherwise);
+using checkpoint::integer_of;
+using checkpoint::text_of;
 std::optional<double> number_of(const nlohmann::json& json, const char* key);
 /// Nothing where it is not the document of run_status.hpp.
 std::optional<RunStatus> status_of(const nlohmann::json& json);

@@ -1,6 +1,7 @@
 #include "coordinator/status/run_status.hpp"
 
 #include <cmath>
+#include <filesystem>
 #include <nlohmann/json.hpp>
 
 namespace entrain::status {
@@ -27,6 +28,11 @@ Curve finite(const Curve& curve) {
 }
 
 }  // namespace
+
+std::string name_of_run(const std::string& run_dir) {
+  const auto path = std::filesystem::absolute(run_dir).lexically_normal();
+  return path.has_filename() ? path.filename() : path.parent_path().filename();
+}
 
 void to_json(nlohmann::json& json, const RankStatus& r) {
   json = r.beat;

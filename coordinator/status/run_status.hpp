@@ -1,4 +1,5 @@
 #pragma once
+#include <cstddef>
 #include <cstdint>
 #include <nlohmann/json_fwd.hpp>
 #include <optional>
@@ -51,11 +52,17 @@ struct RunStatus {
   double goodput = 1;  ///< share of the time since the first launch that went into steps that still count
   int failures = 0;    ///< generations that ended in a failure
   std::vector<RankStatus> ranks{};
-  std::vector<CommitStatus> commits{};  ///< newest last, at most 20
-  std::vector<Event> events{};          ///< newest last, at most 100
+  std::vector<CommitStatus> commits{};  ///< newest last, at most kMostCommits
+  std::vector<Event> events{};          ///< newest last, at most kMostEvents
   std::vector<std::pair<std::int64_t, double>> loss_curve{},
-      speed_curve{};  ///< step and value, at most 400 points
+      speed_curve{};  ///< step and value, at most kCurvePoints
 };
+
+/// What the lists of a RunStatus hold at most.
+inline constexpr std::size_t kMostCommits = 20, kMostEvents = 100, kCurvePoints = 400;
+
+/// What people call a run: the last part of its folder.
+std::string name_of_run(const std::string& run_dir);
 
 void to_json(nlohmann::json& json, const RunStatus& status);
 void from_json(const nlohmann::json& json, RunStatus& status);

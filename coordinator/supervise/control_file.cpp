@@ -1,20 +1,14 @@
 #include "coordinator/supervise/control_file.hpp"
 
-#include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <nlohmann/json.hpp>
 
 #include "checkpoint/atomic_file.hpp"
+#include "coordinator/status/run_files.hpp"
 
 namespace entrain::supervise {
 
 std::optional<ControlFile> ControlFile::read(const std::string& run_dir) {
-  std::error_code none;
-  if (!std::filesystem::is_regular_file(run_dir + "/control.json", none)) return std::nullopt;
-  std::ifstream in(run_dir + "/control.json", std::ios::binary);
-  const std::string text{std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
-  const auto json = nlohmann::json::parse(text, nullptr, false);
+  const auto json = status::json_file(run_dir + "/control.json");
   try {
     ControlFile file;
     json.at("address").get_to(file.address);

@@ -36,6 +36,16 @@ std::string names_of(const std::vector<int>& ranks) {
 
 }  // namespace
 
+Patience patience_of(const FaultSection& fault) {
+  Patience patience;
+  patience.suspect = parse_duration(fault.suspect);
+  patience.dead = parse_duration(fault.dead);
+  patience.setup = parse_duration(fault.setup);
+  patience.step = fault.step == "auto" ? 0 : parse_duration(fault.step);
+  patience.commit = parse_duration(fault.commit);
+  return patience;
+}
+
 Detector::Detector(Patience patience, int world, bool has_steps, double now)
     : patience_(patience), world_(world), has_steps_(has_steps), began_(now) {}
 

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "configs/run_config.hpp"
 #include "coordinator/control/beat.hpp"
 
 namespace entrain::supervise {
@@ -17,6 +18,9 @@ struct Patience {
   double step = 0;                ///< in one phase of a step; 0: from the steps seen
   double commit = 300;
 };
+
+/// Of the configuration; its durations are valid.
+Patience patience_of(const FaultSection& fault);
 
 /// One rank as the detector knows it.
 struct Watched {

@@ -63,4 +63,14 @@ Launch launch_words(const Placement& placement, const std::string& launcher, con
   return launch;
 }
 
+std::vector<std::string> with_environment(const Launch& launch) {
+  std::vector<std::string> words{"env"};
+  for (const auto& [name, value] : launch.environment)
+    if (value.empty()) words.insert(words.end(), {"-u", name});
+  for (const auto& [name, value] : launch.environment)
+    if (!value.empty()) words.push_back(cat(name, '=', value));
+  words.insert(words.end(), launch.words.begin(), launch.words.end());
+  return words;
+}
+
 }  // namespace entrain::supervise

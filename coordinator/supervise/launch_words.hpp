@@ -22,4 +22,7 @@ Launch launch_words(const Placement& placement, const std::string& launcher, con
                     const std::vector<std::string>& worker, const std::string& run_id,
                     std::int64_t generation);
 
+/// As one command line, for those who start it without an environment of its own: env A=1 -u B mpirun ...
+std::vector<std::string> with_environment(const Launch& launch);
+
 }  // namespace entrain::supervise

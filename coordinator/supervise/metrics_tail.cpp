@@ -5,11 +5,12 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "coordinator/status/run_files.hpp"
+
 namespace entrain::supervise {
 namespace {
 
-constexpr std::size_t kPoints = 400;  // of a curve
-constexpr double kNew = 0.1;          // weight of the newest step in a smoothed number
+constexpr double kNew = 0.1;  // weight of the newest step in a smoothed number
 
 double smoothed(double before, double now) { return before == 0 ? now : before + kNew * (now - before); }
 
@@ -46,10 +47,7 @@ void MetricsTail::read() {
 void MetricsTail::take(const std::string& line) {
   const auto json = nlohmann::json::parse(line, nullptr, false);
   if (!json.is_object()) return;
-  const auto number = [&](const char* key) {
-    const auto found = json.find(key);
-    return found != json.end() && found->is_number() ? found->get<double>() : 0.0;
-  };
+  const auto number = [&](const char* key) { return status::number_of(json, key).value_or(0); };
   const auto step = static_cast<std::int64_t>(number("step"));
   if (step <= step_) return;
   step_ = step;
@@ -60,7 +58,7 @@ void MetricsTail::take(const std::string& line) {
   if (step % every_ != 0) return;
   losses_.emplace_back(step, loss_);
   speeds_.emplace_back(step, number("views_per_s"));
-  if (losses_.size() <= kPoints) return;
+  if (losses_.size() <= status::kCurvePoints) return;
   every_ *= 2;
   thin(losses_, every_);
   thin(speeds_, every_);

@@ -1,4 +1,5 @@
 #pragma once
+#include <set>
 #include <string>
 #include <vector>
 
@@ -12,6 +13,7 @@ namespace entrain::supervise {
 struct Preflight {
   bool passed = false;
   std::string text{};
+  std::set<std::string> lost{};  ///< nodes that do not start a step
 };
 
 /// `worker`: path of entrain-worker. Takes up to a minute and a half; outside a job nothing is looked at.

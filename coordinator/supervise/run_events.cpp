@@ -4,23 +4,16 @@
 #include <limits>
 
 #include "configs/log.hpp"
+#include "coordinator/status/run_files.hpp"
 
 namespace entrain::supervise {
-namespace {
-constexpr std::size_t kNewest = 100;
-}
-
 RunEvents::RunEvents(const std::string& run_dir) {
   const std::string path = run_dir + "/events.jsonl";
   std::ifstream in(path, std::ios::binary);
   for (std::string line; std::getline(in, line);) {
     const auto json = nlohmann::json::parse(line, nullptr, false);
     if (!json.is_object()) continue;
-    const auto text = [&](const char* key) {
-      const auto found = json.find(key);
-      return found != json.end() && found->is_string() ? found->get<std::string>() : std::string();
-    };
-    keep({text("time"), text("kind"), text("text")});
+    keep({status::text_of(json, "time"), status::text_of(json, "kind"), status::text_of(json, "text")});
   }
   file_.emplace(path, std::numeric_limits<std::int64_t>::max());
 }
@@ -31,7 +24,7 @@ void RunEvents::keep(status::Event event) {
   if (event.kind == "exit") ++past_.failures, ++past_.cycles;
   if (event.kind == "commit" || event.kind == "end") past_.cycles = 0;
   newest_.push_back(std::move(event));
-  if (newest_.size() > kNewest) newest_.erase(newest_.begin());
+  if (newest_.size() > status::kMostEvents) newest_.erase(newest_.begin());
 }
 
 void RunEvents::add(const std::string& kind, const std::string& text) {

@@ -20,6 +20,7 @@
 #include "configs/process.hpp"
 #include "coordinator/control/mac.hpp"
 #include "coordinator/control/supervised.hpp"
+#include "coordinator/control/supervisor_address.hpp"
 #include "coordinator/control/token.hpp"
 #include "coordinator/exit_file.hpp"
 #include "coordinator/status/status_file.hpp"
@@ -32,7 +33,6 @@ namespace entrain::supervise {
 namespace {
 
 constexpr auto kTick = std::chrono::milliseconds(250), kFarewell = std::chrono::milliseconds(300);
-constexpr std::size_t kCommits = 20;  // told in the status
 constexpr int kTicksPerStatus = 4, kTicksPerFile = 20;
 
 std::string new_run_id() {
@@ -45,11 +45,7 @@ std::string new_run_id() {
 SupervisorSettings settings_of(const SessionSettings& s) {
   const FaultSection& fault = s.config.fault;
   SupervisorSettings out;
-  out.patience.suspect = parse_duration(fault.suspect);
-  out.patience.dead = parse_duration(fault.dead);
-  out.patience.setup = parse_duration(fault.setup);
-  out.patience.step = fault.step == "auto" ? 0 : parse_duration(fault.step);
-  out.patience.commit = parse_duration(fault.commit);
+  out.patience = patience_of(fault);
   out.fleet = s.fleet;
   out.max_cycles = static_cast<int>(fault.max_cycles);
   out.has_steps = s.stage == "pretrain";
@@ -130,9 +126,9 @@ void Session::listen() {
     hosts_.erase(node);
   };
   const std::string address = address_for(settings_.fleet);
-  server_ = std::make_unique<control::ControlServer>(
-      io_, address, 0, token, std::stoull(control_.run_id, nullptr, 16),
-      static_cast<std::uint32_t>(control_.generation), handler_);
+  server_ =
+      std::make_unique<control::ControlServer>(io_, address, 0, token, control::parse_run_id(control_.run_id),
+                                               static_cast<std::uint32_t>(control_.generation), handler_);
   control_.address = address;
   control_.port = server_->port();
   control_.http.clear();
@@ -164,6 +160,7 @@ void Session::begin() {
   const Preflight looked =
       preflight(settings_.fleet, settings_.launcher, settings_.config.slurm, settings_.worker.front());
   if (!looked.text.empty()) tell("preflight", looked.text, !looked.passed);
+  lost_at_start_ = looked.lost;
   if (looked.passed)
     supervisor_->start(now());
   else
@@ -307,7 +304,7 @@ void Session::launcher_ended(int status) {
 
 void Session::note_commit() {
   commits_.push_back({supervisor_->committed(), utc_now()});
-  if (commits_.size() > kCommits) commits_.erase(commits_.begin());
+  if (commits_.size() > status::kMostCommits) commits_.erase(commits_.begin());
 }
 
 void Session::ask_stop(const std::string& reason) { server_->stop(reason); }
@@ -320,7 +317,11 @@ void Session::tell(const std::string& kind, const std::string& text, bool warnin
   log(warning ? Level::kWarning : Level::kInfo, kind == "behind" ? cat("who is behind:\n", text) : text);
 }
 
-std::set<std::string> Session::down_nodes() { return lost_nodes(settings_.fleet); }
+// The first generation starts right behind the preflight, which has just tried every node.
+std::set<std::string> Session::down_nodes() {
+  if (const auto lost = std::exchange(lost_at_start_, std::nullopt)) return *lost;
+  return lost_nodes(settings_.fleet);
+}
 
 double Session::seconds_since_first_launch() const {
   return status::seconds_between(events_.first_launch(), utc_now()).value_or(0);

@@ -86,8 +86,9 @@ class Session : private World {
   StepProcess step_;
   std::optional<Supervisor> supervisor_;
 
-  std::map<control::NodeId, std::string> hosts_;  // of this generation's nodes
-  std::set<pid_t> local_pids_;                    // of its ranks on this machine
+  std::optional<std::set<std::string>> lost_at_start_;  // what the preflight found, until the first launch
+  std::map<control::NodeId, std::string> hosts_;        // of this generation's nodes
+  std::set<pid_t> local_pids_;                          // of its ranks on this machine
   std::map<int, control::Bye> byes_;
   std::string build_digest_;
   std::vector<status::CommitStatus> commits_;  // newest last

@@ -1,6 +1,5 @@
 #include <algorithm>
 #include <cstdlib>
-#include <filesystem>
 
 #include "configs/log.hpp"
 #include "coordinator/supervise/session.hpp"
@@ -25,12 +24,6 @@ std::string name_of(Supervisor::State state) {
   return "unknown";
 }
 
-// What people call it: the last part of its folder.
-std::string name_of_run(const std::string& dir) {
-  const auto path = std::filesystem::absolute(dir).lexically_normal();
-  return path.has_filename() ? path.filename() : path.parent_path().filename();
-}
-
 void add_ranks(status::RunStatus& s, const Supervisor& supervisor, double now) {
   const Detector* detector = supervisor.detector();
   if (detector == nullptr) return;
@@ -51,7 +44,7 @@ void add_ranks(status::RunStatus& s, const Supervisor& supervisor, double now) {
 
 status::RunStatus Session::status() {
   status::RunStatus s;
-  s.run_dir = dir_, s.run_id = name_of_run(dir_), s.stage = settings_.stage;
+  s.run_dir = dir_, s.run_id = status::name_of_run(dir_), s.stage = settings_.stage;
   s.state = code_ ? "ended" : name_of(supervisor_->state());
   s.reason = code_ ? reason_ : supervisor_->reason();
   s.exit_code = code_.value_or(-1);
