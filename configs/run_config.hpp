@@ -145,9 +145,9 @@ struct EvaluateSection {
 struct FaultSection {
   std::string suspect = "3s";   ///< a rank whose heartbeat is silent for so long is told
   std::string dead = "10s";     ///< silent for so long: dead; sooner where heartbeats came very regularly
-  std::string setup = "900s";   ///< longest time from launch to the first step
-  std::string step = "auto";    ///< longest time in one phase of a step; auto: from the steps seen
-  std::string commit = "300s";  ///< longest time of a commit
+  std::string setup = "900s";   ///< longest time from launch to the first step; less once one was seen
+  std::string step = "auto";    ///< longest time in one phase of a step; auto: five times the longest seen
+  std::string commit = "300s";  ///< longest time of a commit; less once one was seen
   std::int64_t max_cycles = 3;  ///< failed generations without a new commit before giving up (93)
   std::int64_t min_ranks = 1;   ///< with fewer left: requeue rather than go on
 };

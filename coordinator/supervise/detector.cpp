@@ -12,11 +12,9 @@ namespace entrain::supervise {
 namespace {
 
 constexpr std::size_t kGaps = 1000;      // the longest of so many is their 99.9th percentile
-constexpr double kTimesLongest = 5;      // as a safety factor; NVRx uses the same for its own limits
+constexpr double kTimesLongest = 5;      // as a safety factor
 constexpr std::size_t kEnoughGaps = 30;  // fewer say little about the next one
 constexpr std::size_t kRows = 24;        // of the table
-constexpr double kShortestStepLimit =
-    30;  // a file system may stall for so long without anybody being at fault
 
 std::string seconds_text(double seconds) {
   char text[32];
@@ -36,18 +34,8 @@ std::string names_of(const std::vector<int>& ranks) {
 
 }  // namespace
 
-Patience patience_of(const FaultSection& fault) {
-  Patience patience;
-  patience.suspect = parse_duration(fault.suspect);
-  patience.dead = parse_duration(fault.dead);
-  patience.setup = parse_duration(fault.setup);
-  patience.step = fault.step == "auto" ? 0 : parse_duration(fault.step);
-  patience.commit = parse_duration(fault.commit);
-  return patience;
-}
-
-Detector::Detector(Patience patience, int world, bool has_steps, double now)
-    : patience_(patience), world_(world), has_steps_(has_steps), began_(now) {}
+Detector::Detector(const Patience& patience, const PhaseLimits& limits, int world, bool has_steps, double now)
+    : patience_(patience), limits_(limits), world_(world), has_steps_(has_steps), began_(now) {}
 
 void Detector::beat(const control::NodeBeat& node, double now) {
   for (const auto& beat : node.ranks) {
@@ -60,11 +48,18 @@ void Detector::beat(const control::NodeBeat& node, double now) {
       }
       rank.alive_at = now;
     }
-    if (is_new || position(beat) != position(rank.beat)) rank.moved_at = now;
-    slowest_step_ = std::max(slowest_step_, beat.step_seconds);
+    if (is_new || position(beat) != position(rank.beat)) {
+      if (!is_new) limits_.left(rank.beat.phase, rank.beat.seconds_in_phase);
+      rank.moved_at = now;
+    }
+    limits_.finished_step(beat.step_seconds);
     rank.beat = beat;
     rank.host = node.host;
     rank.connected = true;
+  }
+  if (!trained_ && trains()) {
+    trained_ = true;
+    limits_.began_to_train(now - began_);
   }
 }
 
@@ -87,10 +82,6 @@ double Detector::dead_after() const {
   if (gaps_.size() < kEnoughGaps) return patience_.dead;
   return std::clamp(kTimesLongest * *std::max_element(gaps_.begin(), gaps_.end()), patience_.suspect,
                     patience_.dead);
-}
-
-double Detector::step_limit() const {
-  return patience_.step > 0 ? patience_.step : std::max(kShortestStepLimit, kTimesLongest * slowest_step_);
 }
 
 bool Detector::trains() const {
@@ -157,6 +148,22 @@ std::vector<int> Detector::waited_for(double now) const {
   return behind;
 }
 
+// Whoever merely waits for others is as patient as they need: of the rest, the phase with the most time.
+control::Phase Detector::slowest_phase(const std::vector<int>& behind) const {
+  std::optional<control::Phase> slowest;
+  for (const auto& [number, rank] : ranks_) {
+    const bool waits = rank.beat.phase == control::Phase::kCollective && !behind.empty() &&
+                       std::find(behind.begin(), behind.end(), number) == behind.end();
+    if (waits) continue;
+    // Until the first step is over, all of it is set-up.
+    const auto phase = rank.beat.step_seconds == 0 && rank.beat.phase < control::Phase::kCommit
+                           ? control::Phase::kSetup
+                           : rank.beat.phase;
+    if (!slowest || limits_.limit(phase) > limits_.limit(*slowest)) slowest = phase;
+  }
+  return slowest.value_or(control::Phase::kCollective);
+}
+
 std::optional<Verdict> Detector::stuck(double now) const {
   if (static_cast<int>(ranks_.size()) < world_) {
     if (now - began_ < std::min(patience_.hello, patience_.setup)) return std::nullopt;
@@ -166,20 +173,18 @@ std::optional<Verdict> Detector::stuck(double now) const {
                        " ranks have not come up in ", duration_text(now - began_))};
   }
   if (!has_steps_) return std::nullopt;
-  double moved = 0, limit = step_limit();
-  for (const auto& [number, rank] : ranks_) {
-    moved = std::max(moved, rank.moved_at);
-    if (rank.beat.step_seconds == 0 || rank.beat.phase == control::Phase::kSetup)
-      limit = std::max(limit, patience_.setup);
-    if (rank.beat.phase == control::Phase::kCommit || rank.beat.phase == control::Phase::kDone)
-      limit = std::max(limit, patience_.commit);
-  }
-  if (now - moved < limit) return std::nullopt;
+  double moved = 0;
+  for (const auto& [number, rank] : ranks_) moved = std::max(moved, rank.moved_at);
   Verdict verdict{Verdict::Kind::kHang, culprits(), ""};
+  const control::Phase phase = slowest_phase(verdict.ranks);
+  const double limit = limits_.limit(phase);
+  if (now - moved < limit) return std::nullopt;
   verdict.why = cat("no rank has moved for ", seconds_text(now - moved), " (at most ", seconds_text(limit),
-                    " are allowed); ",
-                    verdict.ranks.empty() ? "all are in the same collective: the network, or the library"
-                                          : cat("the others wait for ", names_of(verdict.ranks)));
+                    " are allowed in phase ", name_of(phase), "); ",
+                    !verdict.ranks.empty() ? cat("the others wait for ", names_of(verdict.ranks))
+                    : phase == control::Phase::kCollective
+                        ? "all are in the same collective: the network, or the library"
+                        : "all of them are there");
   return verdict;
 }
 

@@ -5,22 +5,10 @@
 #include <string>
 #include <vector>
 
-#include "configs/run_config.hpp"
 #include "coordinator/control/beat.hpp"
+#include "coordinator/supervise/phase_limits.hpp"
 
 namespace entrain::supervise {
-
-/// How long is too long, in seconds (configs: FaultSection).
-struct Patience {
-  double suspect = 3, dead = 10;  ///< without a heartbeat
-  double hello = 120;             ///< from launch until all ranks have spoken
-  double setup = 900;             ///< from there to the first step
-  double step = 0;                ///< in one phase of a step; 0: from the steps seen
-  double commit = 300;
-};
-
-/// Of the configuration; its durations are valid.
-Patience patience_of(const FaultSection& fault);
 
 /// One rank as the detector knows it.
 struct Watched {
@@ -42,7 +30,8 @@ struct Verdict {
 /// that was itself not running for a while (SIGSTOP, a suspended job) calls slept().
 class Detector {
  public:
-  Detector(Patience patience, int world, bool has_steps, double now);
+  /// `limits`: learned in the generations before, if there were any.
+  Detector(const Patience& patience, const PhaseLimits& limits, int world, bool has_steps, double now);
 
   void beat(const control::NodeBeat& beat, double now);
   /// A node's connection is gone: its ranks are dead if they are not back within the time of a suspect.
@@ -56,8 +45,7 @@ class Detector {
 
   /// Silence that means death: five times the longest gap between heartbeats seen lately, between suspect and dead.
   double dead_after() const;
-  /// Longest time without any movement in a step.
-  double step_limit() const;
+  const PhaseLimits& limits() const { return limits_; }
   const std::map<int, Watched>& ranks() const { return ranks_; }
   /// All ranks have finished a step.
   bool trains() const;
@@ -70,14 +58,16 @@ class Detector {
   std::optional<Verdict> silent(double now) const;
   std::optional<Verdict> stuck(double now) const;
   std::vector<int> culprits() const;
+  control::Phase slowest_phase(const std::vector<int>& behind) const;
 
   Patience patience_;
+  PhaseLimits limits_;
   int world_;
   bool has_steps_;  // stages without steps may compute for long without a sign
   double began_;
   std::map<int, Watched> ranks_;
   std::deque<double> gaps_;
-  double slowest_step_ = 0;
+  bool trained_ = false;
 };
 
 }  // namespace entrain::supervise

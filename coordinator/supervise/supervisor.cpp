@@ -27,16 +27,15 @@ bool is_final(int code) {
 }  // namespace
 
 Supervisor::Supervisor(SupervisorSettings settings, World& world, Past past)
-    : settings_(std::move(settings)), world_(world), past_(std::move(past)) {}
+    : settings_(std::move(settings)), world_(world), past_(std::move(past)), limits_(settings_.patience) {}
 
 void Supervisor::start(double now) { launch(now); }
 
 void Supervisor::adopt(const Placement& placement, double now) {
   placement_ = placement;
-  committed_at_launch_ = past_.committed;
   Patience patience = settings_.patience;
   patience.hello = kToComeBack;
-  detector_.emplace(patience, placement.ranks, settings_.has_steps, now);
+  detector_.emplace(patience, limits_, placement.ranks, settings_.has_steps, now);
   state_ = State::kStarting;
   world_.tell(
       "adopt",
@@ -59,8 +58,8 @@ void Supervisor::launch(double now) {
     return;
   }
   ++past_.generation;
-  committed_at_launch_ = past_.committed;
-  detector_.emplace(settings_.patience, placement_.ranks, settings_.has_steps, now);
+  if (detector_) limits_ = detector_->limits();
+  detector_.emplace(settings_.patience, limits_, placement_.ranks, settings_.has_steps, now);
   verdict_ = {};
   suspected_nodes_.clear();
   told_training_ = false;
@@ -213,7 +212,7 @@ void Supervisor::exited(const Ending& ending, double now) {
 
 void Supervisor::recover(const Ending& ending, double now) {
   ++past_.failures;
-  past_.cycles = past_.committed > committed_at_launch_ ? 1 : past_.cycles + 1;
+  ++past_.cycles;
   const std::string why = state_ == State::kEnding || ending.reason.empty() ? reason_ : ending.reason;
   reason_ = why.empty() ? cat("exit code ", ending.code) : why;
   world_.tell("exit", cat("generation ", past_.generation, " ended (exit ", ending.code, "): ", reason_),

@@ -97,11 +97,11 @@ class Supervisor {
   Past past_;
   State state_ = State::kStarting;
   Placement placement_;
+  PhaseLimits limits_;  // learned before the present generation
   std::optional<Detector> detector_;
   Verdict verdict_;
   std::string reason_;
   std::set<std::string> suspected_nodes_;  // of this generation's failure
-  std::int64_t committed_at_launch_ = 0;
   double awake_at_ = -1, kill_at_ = 0, relaunch_at_ = 0, stop_at_ = 0;
   bool stop_asked_ = false, told_training_ = false;
 };

@@ -12,6 +12,7 @@ using control::NodeBeat;
 using control::Phase;
 using control::RankBeat;
 using supervise::Detector;
+using supervise::PhaseLimits;
 using supervise::Verdict;
 using ::testing::AllOf;
 using ::testing::ElementsAre;
@@ -44,7 +45,7 @@ class Four : public ::testing::Test {
     }
   }
 
-  Detector detector_{{}, 4, true, 0};
+  Detector detector_{{}, PhaseLimits({}), 4, true, 0};
   std::vector<NodeBeat> nodes_{{"n1", -1, {RankBeat{.rank = 0, .pid = 10}, RankBeat{.rank = 1, .pid = 11}}},
                                {"n2", -1, {RankBeat{.rank = 2, .pid = 12}, RankBeat{.rank = 3, .pid = 13}}}};
   std::set<int> silent_;
@@ -159,11 +160,77 @@ TEST_F(Four, SlowStepsTeachPatience) {
   for (int r = 0; r < 4; ++r) rank(r).step_seconds = 60;
   works_ = false;
   for (int r = 0; r < 4; ++r) rank(r).phase = Phase::kCompute, rank(r).step = 1;
-  run_until(290);
-  EXPECT_EQ(detector_.step_limit(), 300);
+  run_until(110);
   EXPECT_EQ(detector_.look(now_).kind, Kind::kFine);
-  run_until(310);
+  run_until(130);
   EXPECT_EQ(detector_.look(now_).kind, Kind::kHang);
+}
+
+// A compute phase that was seen to last for 50 s and ended may last five times that; reading data never took so long.
+TEST_F(Four, EachPhaseHasTheLimitThatItsOwnStaysTaught) {
+  run_until(10);
+  works_ = false;
+  const auto all_in = [&](Phase phase, double seconds) {
+    for (int r = 0; r < 4; ++r)
+      ++rank(r).collectives, rank(r).phase = phase, rank(r).seconds_in_phase = seconds;
+    run_until(now_ + 1);
+  };
+  all_in(Phase::kCompute, 50);
+  for (const Phase phase : {Phase::kCompute, Phase::kData}) {
+    all_in(phase, 0);
+    run_until(now_ + 40);
+    EXPECT_EQ(detector_.look(now_).kind, phase == Phase::kCompute ? Kind::kFine : Kind::kHang)
+        << name_of(phase);
+  }
+  EXPECT_THAT(detector_.look(now_).why, HasSubstr("in phase data"));
+  EXPECT_EQ(detector_.limits().limit(Phase::kCompute), 250);
+  EXPECT_EQ(detector_.limits().limit(Phase::kData), 30);
+  all_in(Phase::kData, 20);
+  all_in(Phase::kCompute, 0);
+  EXPECT_EQ(detector_.limits().limit(Phase::kData), 100);
+}
+
+TEST_F(Four, WhatOneGenerationTaughtHoldsForTheNextAndNeverExceedsWhatIsConfigured) {
+  works_ = false;
+  run_until(50);
+  works_ = true;
+  run_until(60);
+  EXPECT_TRUE(detector_.trains());
+  EXPECT_EQ(detector_.limits().limit(Phase::kSetup), 250);  // 50 s from launch to the first step
+  EXPECT_EQ(detector_.limits().limit(Phase::kCommit), 300) << "none was seen: as configured";
+  PhaseLimits limits = detector_.limits();
+  limits.left(Phase::kCommit, 2);
+  EXPECT_EQ(limits.limit(Phase::kCommit), 60);
+  limits.left(Phase::kCommit, 100);
+  EXPECT_EQ(limits.limit(Phase::kCommit), 300);
+
+  Detector next({}, limits, 1, true, 0);
+  RankBeat beat{.rank = 0, .phase = Phase::kSetup};
+  double now = 0;
+  const auto beat_until = [&](double end) {
+    for (; now < end; ++now) ++beat.beats, next.beat({"n1", -1, {beat}}, now);
+  };
+  beat_until(240);
+  EXPECT_EQ(next.look(now).kind, Kind::kFine);
+  beat_until(260);
+  EXPECT_EQ(next.look(now).kind, Kind::kHang);
+}
+
+// Rank 0 publishes a commit; the others stand in the next collective, one further than it or not.
+TEST_F(Four, WhoWaitsForACommitIsAsPatientAsTheCommit) {
+  for (const std::uint64_t ahead : {0U, 1U}) {
+    run_until(now_ + 30);
+    works_ = false;
+    for (int r = 0; r < 4; ++r) rank(r).phase = r == 0 ? Phase::kCommit : Phase::kCollective;
+    rank(0).collectives += ahead;
+    run_until(now_ + 40);
+    EXPECT_EQ(detector_.look(now_).kind, Kind::kFine) << ahead;
+    rank(0).phase = Phase::kCompute;  // the negative control
+    run_until(now_ + 32);
+    EXPECT_EQ(detector_.look(now_).kind, Kind::kHang) << ahead;
+    works_ = true;
+    rank(0).collectives += 1 - ahead;
+  }
 }
 
 TEST_F(Four, SetUpAndCommitsHaveLimitsOfTheirOwn) {
@@ -215,7 +282,7 @@ TEST_F(Four, WhoSaidGoodbyeMaySayNothingMore) {
 
 TEST(Detector, AStageWithoutStepsMayComputeForLong) {
   for (const bool has_steps : {false, true}) {
-    Detector detector({}, 1, has_steps, 0);
+    Detector detector({}, PhaseLimits({}), 1, has_steps, 0);
     double now = 0;
     RankBeat beat{.rank = 0, .step = 1, .phase = Phase::kCompute, .step_seconds = 1};
     for (; now < 120; ++now) ++beat.beats, detector.beat({"n1", -1, {beat}}, now);
@@ -224,7 +291,7 @@ TEST(Detector, AStageWithoutStepsMayComputeForLong) {
 }
 
 TEST(Detector, TheTableOfAThousandRanksIsShortAndBeginsWithTheLaggard) {
-  Detector detector({}, 1000, true, 0);
+  Detector detector({}, PhaseLimits({}), 1000, true, 0);
   NodeBeat node{"n1", -1, {}};
   for (int r = 0; r < 1000; ++r)
     node.ranks.push_back({.rank = r, .pid = r, .beats = 1, .collectives = r == 777 ? 5U : 6U});

@@ -97,6 +97,31 @@ TEST_F(Ladder, AKilledRankIsStartedAgainOnTheSameNodes) {
   EXPECT_EQ(supervisor_.failures(), 1);
 }
 
+// The first set-up took 40 s: the second is given 200 s, not the configured 900.
+TEST_F(Ladder, WhatAGenerationTaughtIsAskedOfTheNext) {
+  begin();
+  now_ += 40;
+  beats(5);
+  ASSERT_EQ(supervisor_.state(), Supervisor::State::kTraining);
+  ends(137, 10);
+  beats(1);
+  const auto set_up_until = [&](double end) {
+    for (; now_ < end; now_ += 1) {
+      ++beats_;
+      for (int n = 0; n < 2; ++n)
+        supervisor_.beat(
+            {cat("n", n + 1), -1, {{.rank = 2 * n, .beats = beats_}, {.rank = 2 * n + 1, .beats = beats_}}},
+            now_);
+      supervisor_.tick(now_);
+    }
+  };
+  const double launched = now_;
+  set_up_until(launched + 190);
+  EXPECT_THAT(world_.told, Not(Contains(StartsWith("hang"))));
+  set_up_until(launched + 215);
+  EXPECT_THAT(world_.told, Contains(AllOf(StartsWith("hang"), HasSubstr("in phase setup"))));
+}
+
 TEST_F(Ladder, WhatWouldEndTheSameWayIsNotTriedAgain) {
   for (const int code : {64, 65, 69, 70, 73, 78, 90}) {
     Notes world;
