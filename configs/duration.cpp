@@ -25,7 +25,7 @@ std::string duration_text(double seconds) {
   if (!std::isfinite(seconds) || seconds > 1e15) return "?";
   const auto whole = static_cast<std::int64_t>(std::llround(seconds < 0 ? 0 : seconds));
   const std::int64_t days = whole / 86400, hours = whole / 3600 % 24, minutes = whole / 60 % 60;
-  if (days > 0) return cat(days, 'd', hours, 'h');
+  if (days > 0) return hours > 0 ? cat(days, 'd', hours, 'h') : cat(days, 'd');
   if (hours > 0) return cat(hours, 'h', minutes < 10 ? "0" : "", minutes, 'm');
   if (minutes > 0) return cat(minutes, 'm', whole % 60 < 10 ? "0" : "", whole % 60, 's');
   return cat(whole, 's');

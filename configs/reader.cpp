@@ -14,17 +14,23 @@ namespace {
 
 constexpr const char* kAbsent = "absent";
 
+// Keys that runs of earlier versions lack, and what those did.
+constexpr std::array<std::pair<std::string_view, std::string_view>, 1> kCameLater{
+    {{"run.precision", "fp32"}}};
+
 std::string value_of(const std::map<std::string, std::string>& values, const std::string& key) {
-  const auto found = values.find(key);
-  return found == values.end() ? kAbsent : found->second;
+  if (const auto found = values.find(key); found != values.end()) return found->second;
+  for (const auto& [later, value] : kCameLater)
+    if (key == later) return std::string(value);
+  return kAbsent;
 }
 
 bool determines_bits(const std::string& key) {
   constexpr std::array<std::string_view, 6> kSections{"views.", "model.", "method.",
                                                       "batch.", "optim.", "schedule."};
-  constexpr std::array<std::string_view, 9> kKeys{"run.seed",        "run.numerics",    "data.image",
-                                                  "data.axes",       "data.window_low", "data.window_high",
-                                                  "data.use_splits", "train.steps",     "train.epochs"};
+  constexpr std::array<std::string_view, 10> kKeys{
+      "run.seed",        "run.numerics",     "run.precision",   "data.image",  "data.axes",
+      "data.window_low", "data.window_high", "data.use_splits", "train.steps", "train.epochs"};
   if (key == "views.preset") return false;  // a name for values that are all compared themselves
   return std::find(kKeys.begin(), kKeys.end(), key) != kKeys.end() ||
          std::any_of(kSections.begin(), kSections.end(),

@@ -12,7 +12,9 @@ struct RunSection {
   std::uint64_t seed = 0;           ///< every random draw is keyed by it
   std::string numerics = "strict";  ///< strict: same bits for any number of ranks | fast: library all-reduce,
                                     ///< one big lane per rank
-  std::int64_t threads = 0;         ///< lane threads of one rank; 0: cores of this node / ranks on this node
+  std::string device = "auto";  ///< cpu | cuda (one GPU per rank) | auto: cuda where build and node have it
+  std::string precision = "fp32";  ///< fp32 | bf16: of the encoder's products; weights, sums, loss stay fp32
+  std::int64_t threads = 0;        ///< lane threads of one rank; 0: cores of this node / ranks on this node
 };
 
 struct DataSection {

@@ -23,6 +23,8 @@ void read_run(Section s, RunSection& c) {
   s.text("dir", c.dir);
   s.seed("seed", c.seed);
   s.choice("numerics", c.numerics, {"strict", "fast"});
+  s.choice("device", c.device, {"auto", "cpu", "cuda"});
+  s.choice("precision", c.precision, {"fp32", "bf16"});
   s.integer("threads", c.threads, 0, 4096);
   s.done();
 }

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what Entrain needs: Debian packages (as root or by sudo) and LibTorch from PyPI into .deps/. Says what it does;
-# does nothing where all is there.
+# does nothing where all is there. `setup.sh cuda`: also the CUDA libraries that LibTorch's GPU half needs.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -33,7 +33,21 @@ if [[ ! -e $stamp && -z ${LIBTORCH_ROOT:-} ]]; then
   rm -rf .deps/torch .deps/torch.part
   python3 -m pip install --quiet --disable-pip-version-check --root-user-action=ignore --no-deps --only-binary=:all: \
     --python-version 3.11 --target .deps/torch.part \
-    "torch==$torch_version" nvidia-cuda-runtime nvidia-cuda-cupti
+    "torch==$torch_version" nvidia-cuda-runtime==13.0.96 nvidia-cuda-cupti==13.0.85
   mv .deps/torch.part .deps/torch
   touch "$stamp"
+fi
+
+# What the wheel itself asks for, beside it: its libraries look there. 13.0.3 is the toolkit, 2.29.7 the NCCL of torch 2.13.0.
+cuda_stamp=.deps/torch/.entrain-cuda-13.0.3
+if [[ ${1:-} == cuda && ! -e $cuda_stamp && -z ${LIBTORCH_ROOT:-} ]]; then
+  echo "setup: installing CUDA 13.0, cuDNN and NCCL libraries from PyPI into .deps/torch (4 GB)"
+  rm -rf .deps/cuda.part
+  python3 -m pip install --quiet --disable-pip-version-check --root-user-action=ignore --only-binary=:all: \
+    --target .deps/cuda.part \
+    "cuda-toolkit[cublas,cudart,cufft,cufile,cupti,curand,cusolver,cusparse,nvjitlink,nvrtc,nvtx]==13.0.3" \
+    nvidia-cudnn-cu13==9.20.0.48 nvidia-cusparselt-cu13==0.8.1 nvidia-nccl-cu13==2.29.7 nvidia-nvshmem-cu13==3.4.5
+  cp -a --link --force .deps/cuda.part/nvidia .deps/torch/
+  rm -rf .deps/cuda.part
+  touch "$cuda_stamp"
 fi

@@ -1,8 +1,6 @@
 // entrain-worker: the program of one rank. `entrain COMMAND ...` hands the computing commands over to it, so
 // `mpirun -n 4 entrain pretrain run.yaml` starts four of these.
 #include <malloc.h>
-#include <sched.h>
-#include <unistd.h>
 
 #include <chrono>
 #include <climits>
@@ -19,7 +17,9 @@
 #include "configs/process.hpp"
 #include "coordinator/cli.hpp"
 #include "coordinator/exit_file.hpp"
+#include "worker/bench/bench_command.hpp"
 #include "worker/collectives/mpi.hpp"
+#include "worker/compute.hpp"
 #include "worker/export/export_command.hpp"
 #include "worker/preflight.hpp"
 #include "worker/stages/evaluate.hpp"
@@ -54,18 +54,6 @@ bool is_first_process() {
   return true;
 }
 
-// Cores of this node over ranks of this node, but no more than the launcher bound this rank to: mpirun -n 1 and -n 2
-// bind to one core each unless told otherwise.
-int lane_threads(const RunConfig& config, const MpiCollectives& comm) {
-  if (config.run.threads > 0) return static_cast<int>(config.run.threads);
-  const int share = std::max(1, static_cast<int>(::sysconf(_SC_NPROCESSORS_ONLN)) / comm.local_size());
-  cpu_set_t mine;
-  if (::sched_getaffinity(0, sizeof mine, &mine) != 0 || CPU_COUNT(&mine) >= share) return share;
-  log(Level::kWarning, cat("the launcher bound this rank to ", CPU_COUNT(&mine), " of the ", share,
-                           " cores that are its share; mpirun --bind-to none gives it all of them"));
-  return CPU_COUNT(&mine);
-}
-
 // More than one process: then every word that cannot be used is told by one rank, and no other waits for it.
 bool is_one_of_several() {
   for (const char* name : {"OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "SLURM_STEP_NUM_TASKS"})
@@ -97,7 +85,7 @@ int run_stage(const StageCommand& command, const std::vector<std::string>& args)
   set_log_context({comm.rank(), comm.size(), command.name});
   int code = 0;
   std::string reason = "done";
-  std::optional<LaneThreads> threads;
+  std::optional<Compute> compute;
   std::optional<Stage> stage;
   std::optional<SupervisedRank> supervised;
   const auto write_end = [&] {
@@ -108,8 +96,10 @@ int run_stage(const StageCommand& command, const std::vector<std::string>& args)
     if (!line) together(comm, parse);
     if (line->answer) return answer(comm, *line->answer);
     if (const auto who = control::supervised()) supervised.emplace(*who, line->config.config.run.dir, comm);
-    threads.emplace(lane_threads(line->config.config, comm));
-    stage.emplace(line->config, comm, *threads);
+    compute.emplace(line->config.config, comm);
+    if (supervised && compute->device().is_gpu()) supervised->watch_gpu(compute->device().facts().uuid);
+    stage.emplace(line->config, compute->collectives(), compute->device(), compute->lane_threads(),
+                  compute->host_threads());
     require_sound_start(*stage, command);
     code = command.run(*stage);
     if (code != 0) reason = "stopped on request, committed";
@@ -136,7 +126,8 @@ int run(const std::vector<std::string>& args) {
   const std::vector<std::string> rest(args.begin() + (args.empty() ? 0 : 1), args.end());
   if (name == "export") return end_answer(export_command(rest));
   if (name == "versions") return end_answer(versions_command());
-  if (name == "preflight") return end_answer(preflight_command());
+  if (name == "preflight") return end_answer(preflight_command(rest));
+  if (name == "bench") return end_answer(bench_command(rest));
   if (name == "inspect") return end_answer(inspect_views_command(rest));
   for (const StageCommand& command : kStages)
     if (name == command.name) return run_stage(command, rest);

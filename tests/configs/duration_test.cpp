@@ -25,6 +25,7 @@ TEST(Duration, TextIsShort) {
   EXPECT_EQ(duration_text(95), "1m35s");
   EXPECT_EQ(duration_text(8130), "2h15m");
   EXPECT_EQ(duration_text(2 * 86400 + 5 * 3600), "2d5h");
+  EXPECT_EQ(duration_text(86400 + 60), "1d");
   EXPECT_EQ(duration_text(1.0 / 0.0), "?");
 }
 

@@ -116,6 +116,11 @@ TEST_P(Blows, AreRecoveredFromByItself) {
   ends_like_the_undisturbed_run(supervisor, name);
   EXPECT_EQ(count(name, "launch"), 2);
   EXPECT_EQ(count(name, "exit"), 1);
+  if (blow.signal != SIGKILL || blow.rank < 0) return;
+  std::string why;
+  for (const auto& event : events(name))
+    if (event.at("kind") == "exit") why = event.at("text");
+  EXPECT_THAT(why, HasSubstr(cat("rank ", blow.rank, " (pid ", victim, " on ")));
 }
 INSTANTIATE_TEST_SUITE_P(OfEveryKind, Blows,
                          testing::Values(Blow{"killed-rank-1", SIGKILL, 1, "exit"},
@@ -243,7 +248,7 @@ TEST_F(Supervised, RandomBlowsNeverHangAndNeverChangeTheWeights) {
         if (rank > 0) blows += ::kill(rank, kind == 2 ? SIGSTOP : SIGKILL) == 0;
       }
     }
-    ran = supervisor->wait(200);
+    ran = supervisor->wait(600);  // on a machine with other work
     ASSERT_TRUE(ran.code == 0 || ran.code == 93) << ran.output;
     if (ran.code == 93) {  // three blows before the first commit
       ++hopeless;

@@ -25,7 +25,7 @@ class Collectives {
   virtual int size() const noexcept = 0;
 
   /// Ranks may hold different numbers of rows (8 lanes on 3 ranks: 3, 3, 2), also none. Carries no gradient.
-  /// `rows` is a contiguous CPU tensor of at least one dimension.
+  /// `rows` is contiguous, of at least one dimension, on the CPU or on the device of these ranks; the result is there, too.
   virtual GatheredRows all_gather_rows(const at::Tensor& rows) = 0;
 
   /// Sends send[offset_r ...] of send_counts[r] elements to rank r and returns what the others sent here, in

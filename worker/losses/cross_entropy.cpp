@@ -19,8 +19,8 @@ void check(const at::Tensor& logits_LK, const at::Tensor& labels_L) {
 }  // namespace
 
 ClassLoss cross_entropy(const at::Tensor& logits, const at::Tensor& labels) {
-  const at::Tensor labels_L = labels.contiguous();
-  check(logits, labels_L);
+  check(logits, labels.contiguous());
+  const at::Tensor labels_L = labels.to(logits.device());
   // A few classes only: double costs nothing and makes the sums exact enough for any number of rows.
   const at::Tensor logits_LK = logits.detach().to(at::kDouble);
   const at::Tensor log_p_LK = at::log_softmax(logits_LK, 1), known_L = labels_L.ge(0);
@@ -30,7 +30,7 @@ ClassLoss cross_entropy(const at::Tensor& logits, const at::Tensor& labels) {
   const at::Tensor loss_L = -log_p_LK.gather(1, at_label_L1).squeeze(1);
   result.loss_sum = at::where(known_L, loss_L, at::zeros({}, loss_L.options())).sum();
   at::Tensor d_LK = log_p_LK.exp();
-  d_LK.scatter_add_(1, at_label_L1, at::full_like(at_label_L1, -1, d_LK.options()));
+  d_LK.sub_(at::arange(d_LK.size(1), labels_L.options()).eq(at_label_L1).to(at::kDouble));
   d_LK = at::where(known_L.unsqueeze(1), d_LK, at::zeros({}, d_LK.options()));
   result.dlogits_LK = d_LK.to(logits.scalar_type());
   result.labelled = known_L.sum().item<std::int64_t>();

@@ -56,8 +56,8 @@ at::Tensor library_backward(const at::Tensor& dy, const at::Tensor& x, const at:
                             const Convolution& c, bool of_input) {
   const std::int64_t pad = (c.kernel - 1) / 2;
   const auto [dx, dw, db] = at::convolution_backward(
-      channels_first(dy), channels_first(x), as_kernel(weight_OK, c), c10::nullopt, {c.stride, c.stride},
-      {pad, pad}, {1, 1}, false, {0, 0}, 1, {of_input, !of_input, false});
+      channels_first(dy), channels_first(x), as_kernel(weight_OK, c).to(dy.scalar_type()), c10::nullopt,
+      {c.stride, c.stride}, {pad, pad}, {1, 1}, false, {0, 0}, 1, {of_input, !of_input, false});
   return channels_last(of_input ? dx : dw);
 }
 
@@ -84,8 +84,10 @@ at::Tensor Convolution::backward_input(const at::Tensor& dy_NHWC, const at::Tens
 
 void Convolution::backward_weight(const at::Tensor& dy_NHWC, const at::Tensor& x_NHWC,
                                   at::Tensor dweight_OK) const {
-  if (as_matrix(dy_NHWC))
+  if (as_matrix(dy_NHWC) && dweight_OK.scalar_type() == dy_NHWC.scalar_type())
     at::mm_out(dweight_OK, as_rows(dy_NHWC).t(), windows(x_NHWC, *this));
+  else if (as_matrix(dy_NHWC))
+    dweight_OK.copy_(as_rows(dy_NHWC).t().mm(windows(x_NHWC, *this)));
   else
     dweight_OK.copy_(library_backward(dy_NHWC, x_NHWC, dweight_OK, *this, false).view(dweight_OK.sizes()));
 }

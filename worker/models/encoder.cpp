@@ -7,12 +7,10 @@
 
 #include "configs/cat.hpp"
 #include "worker/models/group_norm_relu.hpp"
-#include "worker/models/norm_kernels.hpp"
+#include "worker/models/weight_standardisation.hpp"
 
 namespace entrain::worker {
 namespace {
-
-kernels::Filters filters_of(const Convolution& c) { return {c.out, c.in, c.kernel * c.kernel}; }
 
 at::Tensor pop(std::vector<at::Tensor>& saved) {
   at::Tensor last = std::move(saved.back());
@@ -22,8 +20,13 @@ at::Tensor pop(std::vector<at::Tensor>& saved) {
 
 }  // namespace
 
-Encoder::Encoder(const BitArchitecture& arch, ParameterSet& parameters, const std::string& prefix)
-    : arch_(arch), parameters_(parameters), prefix_(prefix), stem_(add_conv("stem.conv.weight", 2)) {
+Encoder::Encoder(const BitArchitecture& arch, ParameterSet& parameters, const std::string& prefix,
+                 at::ScalarType activations)
+    : arch_(arch),
+      parameters_(parameters),
+      prefix_(prefix),
+      activations_(activations == at::ScalarType::Undefined ? parameters.flat().scalar_type() : activations),
+      stem_(add_conv("stem.conv.weight", 2)) {
   for (int stage = 0; stage < 4; ++stage)
     for (std::int64_t block = 0; block < arch.units[stage]; ++block) {
       const std::string at = cat("stages.", stage, ".blocks.", block, '.');
@@ -52,31 +55,25 @@ Encoder::Conv Encoder::add_conv(const std::string& name, std::int64_t stride) {
 }
 
 void Encoder::standardise() {
+  const bool narrow = activations_ != parameters_.flat().scalar_type();
   if (standardised_OK_.empty())
     for (const Conv& conv : convs_) {
       const at::Tensor w = parameters_.all()[conv.weight].value;
       standardised_OK_.push_back(at::empty({w.size(0), w.numel() / w.size(0)}, w.options()));
       one_over_std_O_.push_back(at::empty({w.size(0)}, w.options()));
+      kernels_OK_.push_back(narrow ? standardised_OK_.back().to(activations_) : standardised_OK_.back());
     }
   for (const Conv& conv : convs_) {
-    const at::Tensor w = parameters_.all()[conv.weight].value;
-    AT_DISPATCH_FLOATING_TYPES(w.scalar_type(), "standardise", [&] {
-      kernels::standardise(w.const_data_ptr<scalar_t>(), filters_of(conv.shape),
-                           standardised_OK_[conv.number].mutable_data_ptr<scalar_t>(),
-                           one_over_std_O_[conv.number].mutable_data_ptr<scalar_t>());
-    });
+    worker::standardise(parameters_.all()[conv.weight].value, standardised_OK_[conv.number],
+                        one_over_std_O_[conv.number]);
+    if (narrow) kernels_OK_[conv.number].copy_(standardised_OK_[conv.number]);
   }
 }
 
 void Encoder::finish_gradient_(const at::Tensor& gradient_P) const {
-  for (const Conv& conv : convs_) {
-    const at::Tensor d = parameters_.view(gradient_P, conv.weight);
-    AT_DISPATCH_FLOATING_TYPES(d.scalar_type(), "finish_gradient_", [&] {
-      kernels::standardise_backward(standardised_OK_[conv.number].const_data_ptr<scalar_t>(),
-                                    one_over_std_O_[conv.number].const_data_ptr<scalar_t>(),
-                                    filters_of(conv.shape), d.mutable_data_ptr<scalar_t>());
-    });
-  }
+  for (const Conv& conv : convs_)
+    standardise_backward(standardised_OK_[conv.number], one_over_std_O_[conv.number],
+                         parameters_.view(gradient_P, conv.weight));
 }
 
 Encoder::LaneGraph Encoder::forward_lane(const at::Tensor& x_NCPP) const {
@@ -92,22 +89,29 @@ at::Tensor Encoder::run(const at::Tensor& x_NCPP, Saved* saved) const {
   TORCH_CHECK(x_NCPP.dim() == 4 && x_NCPP.size(1) == arch_.in_channels, "Encoder: want [N, ",
               arch_.in_channels, ", H, W], got ", x_NCPP.sizes());
   const at::NoGradGuard no_grad;
-  at::Tensor x = stem(x_NCPP, saved);
+  at::Tensor x = stem(x_NCPP.to(activations_), saved);
   for (const Unit& unit : units_) x = run_unit(unit, x, saved);
   const at::Tensor statistics = group_statistics(x);
   if (saved != nullptr) saved->insert(saved->end(), {x, statistics});
-  return norm_relu(last_, x, statistics).mean({1, 2});
+  return norm_relu(last_, x, statistics).mean({1, 2}, false, parameters_.flat().scalar_type());
 }
 
-void Encoder::backward_lane(LaneGraph&& graph, const at::Tensor& dh_LF, const at::Tensor& gradient_P) const {
+void Encoder::backward_lane(LaneGraph&& graph, const at::Tensor& dh_LF, const at::Tensor& gradient_P,
+                            const std::function<void(std::int64_t)>& complete_from) const {
   const at::NoGradGuard no_grad;
   Saved saved = std::move(graph.saved);
   const at::Tensor statistics = pop(saved), x = pop(saved);
   const double num_pixels = static_cast<double>(x.size(1) * x.size(2));
-  at::Tensor d = (dh_LF / num_pixels).unsqueeze(1).unsqueeze(1).expand_as(x).contiguous();
+  at::Tensor d = (dh_LF / num_pixels).to(activations_).unsqueeze(1).unsqueeze(1).expand_as(x).contiguous();
   d = norm_relu_backward(last_, x, statistics, norm_relu(last_, x, statistics), {}, d, gradient_P);
-  for (auto unit = units_.rbegin(); unit != units_.rend(); ++unit)
+  const auto tell = [&](std::size_t first_parameter) {
+    if (complete_from) complete_from(parameters_.offset(first_parameter));
+  };
+  tell(last_.gamma);
+  for (auto unit = units_.rbegin(); unit != units_.rend(); ++unit) {
     d = unit_backward(*unit, d, saved, gradient_P);
+    tell(unit->norm_a.gamma);
+  }
   stem_backward(d, saved, gradient_P);
 }
 
@@ -159,13 +163,13 @@ at::Tensor Encoder::unit_backward(const Unit& unit, const at::Tensor& dy, Saved&
 }
 
 at::Tensor Encoder::convolve(const Conv& conv, const at::Tensor& x) const {
-  return conv.shape.forward(x, standardised_OK_[conv.number]);
+  return conv.shape.forward(x, kernels_OK_[conv.number]);
 }
 
 at::Tensor Encoder::convolve_backward(const Conv& conv, const at::Tensor& dy, const at::Tensor& x,
                                       const at::Tensor& gradient_P) const {
   weight_backward(conv, dy, x, gradient_P);
-  return conv.shape.backward_input(dy, standardised_OK_[conv.number], x);
+  return conv.shape.backward_input(dy, kernels_OK_[conv.number], x);
 }
 
 void Encoder::weight_backward(const Conv& conv, const at::Tensor& dy, const at::Tensor& x,

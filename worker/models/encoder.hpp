@@ -2,6 +2,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -22,8 +23,11 @@ namespace entrain::worker {
 ///   standardise();  per lane, on any threads: forward_lane, backward_lane;  sum over lanes;  finish_gradient_.
 class Encoder {
  public:
-  /// The tensors of `parameters` named prefix + bit_tensors(arch); `parameters` must outlive this. Float or double.
-  Encoder(const BitArchitecture& arch, ParameterSet& parameters, const std::string& prefix);
+  /// The tensors of `parameters` named prefix + bit_tensors(arch); `parameters` must outlive this. Float or double, on any
+  /// device. `activations` is kBFloat16, or undefined for the parameters' own: what convolutions multiply and what is
+  /// kept for backward; parameters, statistics and gradients stay as wide as the parameters.
+  Encoder(const BitArchitecture& arch, ParameterSet& parameters, const std::string& prefix,
+          at::ScalarType activations = at::ScalarType::Undefined);
 
   std::int64_t feature_width() const { return arch_.feature_width(); }
 
@@ -41,7 +45,9 @@ class Encoder {
   /// Writes d/d(standardised kernels), dgamma and dbeta of this lane into the encoder's slots of a flat gradient in the
   /// layout of the ParameterSet. (A kernel's slot holds its numbers in the order O, row, column, I until
   /// finish_gradient_.) Overwrites; leaves other slots alone; frees the graph piece by piece. Any thread.
-  void backward_lane(LaneGraph&& graph, const at::Tensor& dh_LF, const at::Tensor& gradient_P) const;
+  /// `complete_from(element)`, if set, is told again and again that the encoder's slots from there on are written.
+  void backward_lane(LaneGraph&& graph, const at::Tensor& dh_LF, const at::Tensor& gradient_P,
+                     const std::function<void(std::int64_t)>& complete_from = {}) const;
 
   /// Turns the sum over lanes of d/d(standardised kernels) into d/d(kernels), in place: standardisation's backward is
   /// linear. Once a step, with the parameters that standardise() saw.
@@ -91,6 +97,8 @@ class Encoder {
   std::string prefix_;
   std::vector<Conv> convs_;  // all, by number
   std::vector<at::Tensor> standardised_OK_, one_over_std_O_;
+  std::vector<at::Tensor> kernels_OK_;  // the standardised ones as convolutions take them
+  at::ScalarType activations_;
   Conv stem_;
   std::vector<Unit> units_;
   Norm last_;

@@ -30,29 +30,32 @@ std::vector<TensorSpec> joined(std::vector<TensorSpec> a, const std::vector<Tens
 }  // namespace
 
 ContrastiveNetwork::ContrastiveNetwork(const ModelSection& model, std::int64_t in_channels,
-                                       std::uint64_t seed)
+                                       std::uint64_t seed, const Residence& residence)
     : arch(bit_architecture(model.name, in_channels)),
       parameters(joined(prefixed(kEncoder, bit_tensors(arch)),
                         prefixed(kHead, projection_head_tensors(model, arch.feature_width()))),
                  at::kFloat),
       buffers(prefixed(kHead, projection_head_buffers(model, arch.feature_width())), at::kFloat),
-      encoder(arch, parameters, kEncoder),
+      encoder(arch, parameters, kEncoder, residence.activations),
       head(model, arch.feature_width(), parameters, buffers, kHead) {
   initialise_encoder_(parameters, kEncoder, seed);
   initialise_head_(parameters, kHead, seed);
   for (const NamedTensor& buffer : buffers.all())  // running variances begin at 1, means at 0
     if (buffer.name.ends_with("running_var")) buffer.value.fill_(1);
+  parameters.move_to(residence.device);
+  buffers.move_to(residence.device);
 }
 
 ClassifierNetwork::ClassifierNetwork(const ModelSection& model, std::int64_t in_channels,
-                                     std::int64_t num_classes, std::uint64_t seed)
+                                     std::int64_t num_classes, std::uint64_t seed, const Residence& residence)
     : arch(bit_architecture(model.name, in_channels)),
       parameters(joined(prefixed(kEncoder, bit_tensors(arch)),
                         {{"classifier.weight", {num_classes, arch.feature_width()}},
                          {"classifier.bias", {num_classes}}}),
                  at::kFloat),
-      encoder(arch, parameters, kEncoder) {
+      encoder(arch, parameters, kEncoder, residence.activations) {
   initialise_encoder_(parameters, kEncoder, seed);
+  parameters.move_to(residence.device);
 }
 
 void load_encoder(ParameterSet& parameters, const std::string& from) {
@@ -74,7 +77,7 @@ void load_encoder(ParameterSet& parameters, const std::string& from) {
           throw CheckpointError(cat(from, ": ", name, " is ", at::IntArrayRef(view.shape),
                                     ", the model wants float32 ", into.sizes(),
                                     "; model.name or the number of channels differs"));
-        std::copy_n(view.data, view.bytes(), static_cast<std::byte*>(into.mutable_data_ptr()));
+        fill_from_bytes_(into, view.data);
         return;
       }
       throw CheckpointError(cat(from, ": has no tensor ", name, "; is it an encoder of another model.name?"));

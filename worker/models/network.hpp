@@ -6,10 +6,18 @@
 
 namespace entrain::worker {
 
+/// Where a network lives, and what its encoder multiplies (Encoder). The first weights are drawn on the host, so they are the
+/// same on every device.
+struct Residence {
+  at::Device device = at::kCPU;
+  at::ScalarType activations = at::ScalarType::Undefined;
+};
+
 /// Encoder and projection head over one flat set of parameters ("encoder.*", "head.*"), initialised from
 /// `seed`.
 struct ContrastiveNetwork {
-  ContrastiveNetwork(const ModelSection& model, std::int64_t in_channels, std::uint64_t seed);
+  ContrastiveNetwork(const ModelSection& model, std::int64_t in_channels, std::uint64_t seed,
+                     const Residence& residence = {});
   ContrastiveNetwork(const ContrastiveNetwork&) = delete;
   ContrastiveNetwork& operator=(const ContrastiveNetwork&) = delete;
 
@@ -22,7 +30,7 @@ struct ContrastiveNetwork {
 /// Encoder and a linear classifier ("encoder.*", "classifier.weight" [K, F], "classifier.bias" [K], zeroed).
 struct ClassifierNetwork {
   ClassifierNetwork(const ModelSection& model, std::int64_t in_channels, std::int64_t num_classes,
-                    std::uint64_t seed);
+                    std::uint64_t seed, const Residence& residence = {});
   ClassifierNetwork(const ClassifierNetwork&) = delete;
   ClassifierNetwork& operator=(const ClassifierNetwork&) = delete;
 

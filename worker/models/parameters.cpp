@@ -2,11 +2,18 @@
 
 #include <ATen/ATen.h>
 
+#include <cstring>
 #include <stdexcept>
 
 #include "configs/cat.hpp"
 
 namespace entrain::worker {
+
+void fill_from_bytes_(const at::Tensor& into, const std::byte* bytes) {
+  const at::Tensor host = into.is_cpu() ? into : at::empty(into.sizes(), into.scalar_type());
+  if (host.nbytes() > 0) std::memcpy(host.mutable_data_ptr(), bytes, host.nbytes());
+  if (!into.is_cpu()) at::Tensor(into).copy_(host);
+}
 
 ParameterSet::ParameterSet(std::vector<TensorSpec> specs, at::ScalarType dtype) : specs_(std::move(specs)) {
   std::int64_t numel = 0;
@@ -16,6 +23,11 @@ ParameterSet::ParameterSet(std::vector<TensorSpec> specs, at::ScalarType dtype) 
   }
   flat_ = at::zeros({numel}, dtype);
   for (std::size_t i = 0; i < specs_.size(); ++i) all_.push_back({specs_[i].name, view(flat_, i)});
+}
+
+void ParameterSet::move_to(at::Device device) {
+  flat_ = flat_.to(device);
+  for (std::size_t i = 0; i < specs_.size(); ++i) all_[i].value = view(flat_, i);
 }
 
 std::size_t ParameterSet::index(const std::string& name) const {

@@ -84,13 +84,10 @@ class Lars final : public Optimizer {
   }
 
   double trust_of(std::size_t parameter) {
-    const double weights = norm(weight_sums_, parameter), other = norm(other_sums_, parameter);
-    if (form_ != LarsForm::kLightly) return weights > 0 && other > 0 ? config_.eeta * weights / other : 1;
-    if (weights == 0 || other == 0 || config_.weight_decay == 0) {
-      decay_[parameter] = 0;
-      return 1;
-    }
-    return config_.eeta * weights / (other + config_.weight_decay * weights + 1e-8);
+    const LarsTrust trust =
+        lars_trust(form_, config_, norm(weight_sums_, parameter), norm(other_sums_, parameter));
+    decay_[parameter] = trust.decay;
+    return trust.ratio;
   }
 
   template <typename T>
@@ -135,6 +132,14 @@ LarsForm lars_form(const std::string& name) {
   for (const auto& [known, form] : kForms)
     if (name == known) return form;
   throw ConfigError(cat("optim.lars_form: want classic, popular, byol or lightly, got \"", name, "\""));
+}
+
+LarsTrust lars_trust(LarsForm form, const OptimSection& config, double weights, double other) {
+  const double decay = config.weight_decay;
+  if (form != LarsForm::kLightly)
+    return {weights > 0 && other > 0 ? config.eeta * weights / other : 1, decay};
+  if (weights == 0 || other == 0 || decay == 0) return {1, 0};
+  return {config.eeta * weights / (other + decay * weights + 1e-8), decay};
 }
 
 std::unique_ptr<Optimizer> make_lars(const OptimSection& config, ParameterSet& parameters) {

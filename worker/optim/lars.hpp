@@ -19,6 +19,12 @@ enum class LarsForm { kClassic, kPopular, kByol, kLightly };
 /// Throws ConfigError naming the four.
 LarsForm lars_form(const std::string& name);
 
+/// t and the decay to use with it, of a parameter that is not excluded; `other` is the norm that the form divides by.
+struct LarsTrust {
+  double ratio, decay;
+};
+LarsTrust lars_trust(LarsForm form, const OptimSection& config, double weights, double other);
+
 std::unique_ptr<Optimizer> make_lars(const OptimSection& config, ParameterSet& parameters);
 
 }  // namespace entrain::worker

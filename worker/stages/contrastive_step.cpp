@@ -2,6 +2,9 @@
 
 #include <ATen/ATen.h>
 
+#include "worker/collectives/bucket_reducer.hpp"
+#include "worker/collectives/nccl.hpp"
+
 namespace entrain::worker {
 
 ContrastiveStep::ContrastiveStep(const ParameterSet& parameters, Encoder& encoder, ProjectionHead& head,
@@ -11,6 +14,7 @@ ContrastiveStep::ContrastiveStep(const ParameterSet& parameters, Encoder& encode
       head_(head),
       layout_(layout),
       temperature_(temperature),
+      library_sum_(library_sum),
       reducer_(layout, library_sum),
       graphs_(layout.mine.count),
       lane_gradients_(layout.mine.count) {}
@@ -36,6 +40,16 @@ StepResult ContrastiveStep::gradient(const std::function<at::Tensor(std::int64_t
     if (!gradient.defined()) gradient = at::empty_like(parameters_.flat());
     return gradient;
   });
+  if (auto* nccl = library_sum_ ? dynamic_cast<NcclCollectives*>(&comm) : nullptr; nccl && lanes == 1) {
+    // The network is at work on the last layers while the first ones are computed.
+    const at::Tensor gradient_P = std::move(lane_gradients_[0]);
+    BucketReducer buckets(*nccl, gradient_P);
+    encoder_.backward_lane(std::move(graphs_[0]), dh_RF, gradient_P,
+                           [&](std::int64_t first) { buckets.complete_from(first); });
+    buckets.finish();
+    encoder_.finish_gradient_(gradient_P);
+    return {loss.loss, loss.contrastive_accuracy, gradient_P};
+  }
   threads.for_each(lanes, [&](std::int64_t i) {
     encoder_.backward_lane(std::move(graphs_[i]), dh_RF.narrow(0, i * rows, rows), lane_gradients_[i]);
     reducer_.push(layout_.mine.first + i, std::move(lane_gradients_[i]));

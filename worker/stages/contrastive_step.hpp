@@ -36,6 +36,7 @@ class ContrastiveStep {
   ProjectionHead& head_;
   const LaneLayout layout_;
   const double temperature_;
+  const bool library_sum_;
   LaneReducer reducer_;
   std::vector<Encoder::LaneGraph> graphs_;  // of this rank's lanes, between forward and backward
   std::vector<at::Tensor> lane_gradients_;

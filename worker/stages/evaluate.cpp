@@ -179,7 +179,7 @@ int evaluate(Stage& stage) {
     const auto samples = labelled_samples(opened);
     if (samples.empty()) throw DataError(cat(opened.place(0).file, ": no image that is left has a label"));
     labelled = opened.subset(samples);
-    model = open_evaluate_model(stage.resolved, opened);
+    model = open_evaluate_model(stage.resolved, opened, residence_of(stage));
     label_of = label_map(model, *labelled);
     name_of(config, *labelled);
     leakage = find_leakage(model, *labelled, config.evaluate.allow_leakage);

@@ -45,7 +45,8 @@ PlainViews views_for(const ResolvedConfig& resolved, const nlohmann::json& facts
 
 }  // namespace
 
-EvaluateModel open_evaluate_model(const ResolvedConfig& resolved, const sharding::Corpus& corpus) {
+EvaluateModel open_evaluate_model(const ResolvedConfig& resolved, const sharding::Corpus& corpus,
+                                  const Residence& residence) {
   const std::int64_t in_channels = corpus.shape().channels;
   const std::string& from = resolved.config.init.from;
   if (from == "scratch")
@@ -66,7 +67,7 @@ EvaluateModel open_evaluate_model(const ResolvedConfig& resolved, const sharding
   model.plain = views_for(resolved, model.facts, found.dir, corpus);
   model.network =
       std::make_unique<ClassifierNetwork>(model_of(resolved, model.facts.at("model"), found.dir), in_channels,
-                                          static_cast<std::int64_t>(model.class_names.size()), 0);
+                                          static_cast<std::int64_t>(model.class_names.size()), 0, residence);
   load_tensors(reader, model.network->parameters.all());
   model.train_groups = read_groups(reader, kTrainGroups);
   model.pretrain_groups = read_groups(reader, kPretrainGroups);

@@ -27,6 +27,7 @@ struct EvaluateModel {
 /// where the configuration sets another model or size of image, or the images have other channels. The window is
 /// the configuration's where it sets one (another scanner's range), the checkpoint's for images of the type it was
 /// tuned on, else that of value_window(). Not collective.
-EvaluateModel open_evaluate_model(const ResolvedConfig& resolved, const sharding::Corpus& corpus);
+EvaluateModel open_evaluate_model(const ResolvedConfig& resolved, const sharding::Corpus& corpus,
+                                  const Residence& residence = {});
 
 }  // namespace entrain::worker

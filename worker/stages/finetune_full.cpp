@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 
+#include <chrono>
 #include <cmath>
 #include <memory>
 #include <optional>
@@ -11,9 +12,11 @@
 #include "configs/error.hpp"
 #include "configs/log.hpp"
 #include "configs/progress.hpp"
+#include "coordinator/control/progress.hpp"
 #include "schedulers/schedule.hpp"
 #include "sharding/loader.hpp"
 #include "worker/optim/optimizer.hpp"
+#include "worker/stages/device_lanes.hpp"
 #include "worker/stages/lane_views.hpp"
 #include "worker/stages/linear_probe.hpp"
 #include "worker/stages/supervised_step.hpp"
@@ -53,7 +56,7 @@ struct Training {
         total_steps(schedulers::total_steps(stage.config().train, stage.config().schedule, images.size(),
                                             layout.global_batch())),
         views(stage.config().views, s.order_seed, {s.plain.window_low, s.plain.window_high}, images.shape(),
-              layout),
+              layout, stage.device),
         start_P(s.network.parameters.flat().clone()) {}
 
   Stage& stage;
@@ -95,12 +98,15 @@ std::string train(Training& t, double lr) {
   sharding::Loader loader(t.images, t.plan, t.layout.mine, t.layout.images, 0, t.total_steps,
                           config.data.prefetch);
   sharding::ImageBatch batch;
+  DeviceLanes lanes(t.stage, t.views, t.layout.mine.count);
 
   for (std::int64_t step = 1; step <= t.total_steps; ++step) {
+    const auto began = std::chrono::steady_clock::now();
     set_log_step(step);
     together(t.stage.comm, [&] { batch = loader.next(std::move(batch)); });
+    lanes.begin(batch);
     const SupervisedResult result = supervised.gradient(
-        [&](std::int64_t i) { return t.views.make(batch, i); },
+        [&](std::int64_t i) { return lanes.take(i); },
         [&](std::int64_t i) { return labels_of_lane(t, batch, i); }, t.stage.comm, t.stage.threads);
     const double gradient_norm = at::linalg_vector_norm(result.gradient_P).item<double>();
     if (!std::isfinite(result.loss) || !std::isfinite(gradient_norm))
@@ -110,6 +116,10 @@ std::string train(Training& t, double lr) {
     nlohmann::json line{{"step", t.steps_before + step}, {"lr", schedule.value(step - 1)},
                         {"loss", result.loss},           {"accuracy", result.accuracy},
                         {"grad_norm", gradient_norm},    {"base_lr", lr}};
+    const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
+    line.update(
+        {{"step_s", seconds}, {"views_per_s", static_cast<double>(t.layout.global_batch()) / seconds}});
+    control::progress().finished_step(t.steps_before + step, seconds);
     if (step % every == 0 || step == t.total_steps) {
       const at::Tensor logits_NK = logits_of_images(t.stage, t.s.network, t.s.sets.val, t.s.plain);
       if (!logits_NK.isfinite().all().item<bool>())
@@ -162,6 +172,7 @@ void finetune_full(Stage& stage, FinetuneSetup& s, Selection& selection) {
   });
   std::string failures;
   std::size_t num_failed = 0;
+  control::progress().begin_steps(0, t.total_steps * static_cast<std::int64_t>(grid.size()));
   for (const double lr : grid) {
     const std::string failure = train(t, lr);
     t.steps_before += t.total_steps;

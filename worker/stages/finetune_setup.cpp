@@ -67,7 +67,7 @@ FinetuneSetup::FinetuneSetup(Stage& stage)
       sets(found_together(stage.comm, [&] { return finetune_sets(corpus, stage.config()); })),
       start(found_together(stage.comm, [&] { return read_start(stage.resolved, corpus.shape().channels); })),
       network(start.model, corpus.shape().channels, static_cast<std::int64_t>(class_names().size()),
-              stage.config().run.seed),
+              stage.config().run.seed, residence_of(stage)),
       plain(plain_views(stage, sets.train)),
       committer(require_run_dir(stage, "the fine-tuned weights and metrics"), stage.config().checkpoint,
                 stage.comm, /*with_ledger=*/false),
@@ -126,7 +126,7 @@ nlohmann::json FinetuneSetup::facts(const Stage& stage, const nlohmann::json& re
           {"corpus_digest", corpus.digest()},
           {"result", result},
           {"config", stage.resolved.values},
-          {"versions", library_versions()}};
+          {"versions", versions_of(stage)}};
 }
 
 }  // namespace entrain::worker

@@ -94,7 +94,7 @@ bool load_start_classifier(const FinetuneStart& start, const std::vector<std::st
   const at::Tensor weight_KF = at::empty_like(network.weight()), bias_K = at::empty_like(network.bias());
   load_tensors(checkpoint::CheckpointReader(start.from),
                {{"classifier.weight", weight_KF}, {"classifier.bias", bias_K}});
-  const at::Tensor order_K = at::tensor(order, at::kLong);
+  const at::Tensor order_K = at::tensor(order, at::kLong).to(weight_KF.device());
   network.weight().copy_(weight_KF.index_select(0, order_K));
   network.bias().copy_(bias_K.index_select(0, order_K));
   return true;

@@ -7,6 +7,7 @@
 #include "configs/cat.hpp"
 #include "configs/error.hpp"
 #include "configs/lanes.hpp"
+#include "coordinator/control/progress.hpp"
 #include "worker/stages/stop_signal.hpp"
 #include "worker/stages/together.hpp"
 #include "worker/views/render_view.hpp"
@@ -37,6 +38,7 @@ at::Tensor plain_images(const sharding::Corpus& corpus, const PlainViews& plain,
 
 at::Tensor rows_of_images(Stage& stage, const sharding::Corpus& corpus, const PlainViews& plain,
                           std::int64_t width, const RowWork& work) {
+  control::progress().set_phase(control::Phase::kCompute);
   const std::int64_t world = stage.comm.size(), chunk = plain.chunk;
   const std::int64_t num_chunks = divide_up(corpus.size(), chunk);
   const LaneBlock mine = lanes_of(stage.comm.rank(), world, num_chunks);
@@ -50,9 +52,10 @@ at::Tensor rows_of_images(Stage& stage, const sharding::Corpus& corpus, const Pl
     const std::int64_t from = std::min(round * kChunksPerRound, mine.count);
     const std::int64_t to = std::min(from + kChunksPerRound, mine.count);
     together(stage.comm, [&] {
-      stage.threads.for_each(to - from, [&](std::int64_t i) {
+      stage.host_threads.for_each(to - from, [&](std::int64_t i) {
         const std::int64_t first = (mine.first + from + i) * chunk, count = std::min(chunk, end_row - first);
-        mine_ND.narrow(0, first - first_row, count).copy_(work(plain_images(corpus, plain, first, count)));
+        mine_ND.narrow(0, first - first_row, count)
+            .copy_(work(plain_images(corpus, plain, first, count).to(stage.device.tensors())));
       });
     });
     leave_if_stopped(stage);

@@ -7,11 +7,12 @@
 namespace entrain::worker {
 
 LaneViews::LaneViews(const ViewSection& config, std::uint64_t seed, sharding::ValueWindow window,
-                     const sharding::ImageShape& shape, const LaneLayout& layout)
+                     const sharding::ImageShape& shape, const LaneLayout& layout, Device& device)
     : config_(config), seed_(seed), shape_(shape), layout_(layout) {
   for (std::int64_t i = 0; i < layout.mine.count; ++i) {
     renderers_.emplace_back(config, shape, window.low, window.high);
-    lanes_.push_back(at::empty({layout.lane_rows(), shape.channels, config.crop_pixels, config.crop_pixels}));
+    lanes_.push_back(device.host_buffer(
+        {layout.lane_rows(), shape.channels, config.crop_pixels, config.crop_pixels}, at::kFloat));
   }
 }
 

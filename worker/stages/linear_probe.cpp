@@ -35,7 +35,7 @@ at::Tensor classifiers(Stage& stage, const at::Tensor& features_NF, const at::Te
   const std::int64_t F = features_NF.size(1), width = num_classes * (F + 1);
   const at::Tensor rows = at::empty({mine.count, width}, at::kDouble);
   together(stage.comm, [&] {
-    stage.threads.for_each(mine.count, [&](std::int64_t i) {
+    stage.host_threads.for_each(mine.count, [&](std::int64_t i) {
       try {
         const LinearClassifier c =
             logistic_regression(features_NF, labels_N, num_classes, grid[mine.first + i]);
@@ -71,8 +71,8 @@ void linear_probe(Stage& stage, FinetuneSetup& s, Selection& selection) {
     }
     weight_KF.copy_(row.narrow(0, 0, weight_KF.numel()).view_as(weight_KF));
     bias_K.copy_(row.narrow(0, weight_KF.numel(), bias_K.numel()));
-    const Trial trial =
-        selection.consider(grid[i], 0, at::addmm(bias_K, val_NF, weight_KF.t()), s.network.parameters.flat());
+    const Trial trial = selection.consider(grid[i], 0, at::addmm(bias_K.cpu(), val_NF, weight_KF.cpu().t()),
+                                           s.network.parameters.flat());
     log(Level::kInfo, cat("l2 ", trial.knob, ": validation AUC ", trial.auc, ", loss ", trial.loss));
   }
 }

@@ -148,7 +148,7 @@ PretrainSetup::PretrainSetup(Stage& stage)
       slots(own_lanes(stage)),
       layout(layout_for(stage, slots)),
       classes(classes_of(stage, corpus)),
-      network(stage.config().model, corpus.shape().channels, stage.config().run.seed),
+      network(stage.config().model, corpus.shape().channels, stage.config().run.seed, residence_of(stage)),
       optimizer(found_together(stage.comm,
                                [&] { return make_optimizer(stage.config().optim, network.parameters); })),
       committer(require_run_dir(stage, "checkpoints and metrics"), stage.config().checkpoint, stage.comm,
@@ -169,6 +169,7 @@ PretrainSetup::PretrainSetup(Stage& stage)
       ancestry_(ancestry_of(stage, resumes)),
       groups_(united(group_hashes(corpus), ancestry_.groups)),
       config_values_(stage.resolved.values),
+      versions_(versions_of(stage)),
       plan_(plan_facts(stage, *this)) {
   require_shared_run_folder(stage);
   if (stage.leads())
@@ -218,6 +219,9 @@ void PretrainSetup::begin(Stage& stage) {
   if (!resumes.from) return;
   log(Level::kInfo, cat("resumes from ", resumes.from->dir, ", the newest whole checkpoint (written by ",
                         resumes.from->manifest.value("world", 0), " ranks)"));
+  if (const auto was = resumes.from->manifest.value("versions", versions_); was != versions_ && stage.leads())
+    log(Level::kWarning, cat("it was written with ", was.dump(), ", this is ", versions_.dump(),
+                             ": the same bits are not promised from one to the other"));
   if (new_plan && stage.leads())
     log(Level::kWarning,
         cat("other patients are left out from step ", step + 1, " on (", corpus.excluded().images,
@@ -256,7 +260,7 @@ nlohmann::json PretrainSetup::facts() const {
           {"schedule_images", schedule_images},
           {"total_steps", total_steps},
           {"config", config_values_},
-          {"versions", library_versions()}};
+          {"versions", versions_}};
 }
 
 // Who is left out is told by hashes: a ledger that travels must not name patients.
@@ -275,7 +279,7 @@ nlohmann::json PretrainSetup::start_facts(const Stage& stage) const {
           {"data_files", stage.config().data.files},
           {"plan", plan_here},
           {"began_from", ancestry_.facts},
-          {"versions", library_versions()}};
+          {"versions", versions_}};
 }
 
 }  // namespace entrain::worker

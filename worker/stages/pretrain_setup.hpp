@@ -59,7 +59,7 @@ struct PretrainSetup {
 
   Ancestry ancestry_;
   at::Tensor groups_;  ///< lineage: hashes of the patients that the run has seen, sorted
-  nlohmann::json config_values_, plan_;
+  nlohmann::json config_values_, versions_, plan_;
 };
 
 }  // namespace entrain::worker

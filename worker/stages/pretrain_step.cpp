@@ -39,15 +39,17 @@ PretrainStep::PretrainStep(PretrainSetup& setup, Stage& stage)
       masks_(stage.config().batch.same_group == "mask"),
       step_(setup.network.parameters, setup.network.encoder, setup.network.head, setup.layout,
             stage.config().method.temperature, stage.config().run.numerics == "fast"),
-      views_(stage.config().views, stage.config().run.seed, setup.window, setup.corpus.shape(),
-             setup.layout) {}
+      views_(stage.config().views, stage.config().run.seed, setup.window, setup.corpus.shape(), setup.layout,
+             stage.device),
+      lanes_(stage, views_, setup.layout.mine.count) {}
 
 StepDone PretrainStep::run(const sharding::ImageBatch& images) {
   at::Tensor classes_R;
-  if (masks_) classes_R = classes_of_rows(s_, images, s_.layout.images);
+  if (masks_) classes_R = classes_of_rows(s_, images, s_.layout.images).to(stage_.device.tensors());
+  lanes_.begin(images);
   const StepResult result =  // views, encoder, head, loss over all ranks, and the gradient back
-      step_.gradient([&](std::int64_t lane) { return views_.make(images, lane); }, stage_.comm,
-                     stage_.threads, classes_R);
+      step_.gradient([&](std::int64_t lane) { return lanes_.take(lane); }, stage_.comm, stage_.threads,
+                     classes_R);
   const double gradient_norm = at::linalg_vector_norm(result.gradient_P).item<double>();
   require_finite(result.loss, gradient_norm, s_.step);
   const double lr = s_.schedule.value(s_.step);

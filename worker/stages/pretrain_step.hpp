@@ -1,6 +1,7 @@
 #pragma once
 #include "sharding/loader.hpp"
 #include "worker/stages/contrastive_step.hpp"
+#include "worker/stages/device_lanes.hpp"
 #include "worker/stages/lane_views.hpp"
 #include "worker/stages/pretrain_setup.hpp"
 
@@ -26,6 +27,7 @@ class PretrainStep {
   const bool masks_;  // batch.same_group
   ContrastiveStep step_;
   LaneViews views_;
+  DeviceLanes lanes_;
 };
 
 }  // namespace entrain::worker

@@ -104,7 +104,7 @@ void prove_resume(PretrainSetup& s, PretrainStep& step, Stage& stage) {
   const std::string text =
       cat(which, " on ", stage.comm.size(), " ranks, is not what ", from.dir, " recorded: ", what,
           ". Written with ", from.manifest.value("versions", nlohmann::json()).dump(), ", now ",
-          library_versions().dump());
+          versions_of(stage).dump());
   note("differs", cat(which, ": ", what));
   if (mode == "warn") {
     if (stage.leads()) log(Level::kWarning, text);

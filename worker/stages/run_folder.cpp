@@ -108,4 +108,13 @@ nlohmann::json library_versions() {
           {"mkl", at::hasMKL()}};
 }
 
+nlohmann::json versions_of(const Stage& stage) {
+  nlohmann::json versions = library_versions();
+  if (!stage.device.is_gpu()) return versions;
+  const DeviceFacts& facts = stage.device.facts();
+  versions["device"] = facts.name;
+  versions["cuda"] = facts.runtime_version;
+  return versions;
+}
+
 }  // namespace entrain::worker

@@ -35,5 +35,7 @@ const std::string& program_digest();
 
 /// What every manifest says of the machine: LibTorch, its oneDNN and MKL, vector instructions in use.
 nlohmann::json library_versions();
+/// The same, and of a GPU its name and CUDA: what strict bits hold for.
+nlohmann::json versions_of(const Stage& stage);
 
 }  // namespace entrain::worker

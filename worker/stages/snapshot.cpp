@@ -2,8 +2,6 @@
 
 #include <ATen/ATen.h>
 
-#include <cstring>
-
 #include "checkpoint/shard.hpp"
 #include "configs/cat.hpp"
 #include "configs/error.hpp"
@@ -24,6 +22,11 @@ checkpoint::DType dtype_of(at::ScalarType type) {
   }
 }
 
+checkpoint::TensorView described(const NamedTensor& t, const std::byte* data) {
+  TORCH_CHECK(t.value.is_contiguous(), t.name, " is not contiguous");
+  return {t.name, dtype_of(t.value.scalar_type()), t.value.sizes().vec(), data};
+}
+
 constexpr std::size_t kAlign = 64;
 std::size_t rounded(std::size_t bytes) { return (bytes + kAlign - 1) / kAlign * kAlign; }
 
@@ -31,18 +34,16 @@ std::size_t rounded(std::size_t bytes) { return (bytes + kAlign - 1) / kAlign * 
 
 std::vector<checkpoint::TensorView> views_of(const std::vector<NamedTensor>& tensors) {
   std::vector<checkpoint::TensorView> views;
-  for (const NamedTensor& t : tensors) {
-    TORCH_CHECK(t.value.is_contiguous(), t.name, " is not contiguous");
-    views.push_back({t.name, dtype_of(t.value.scalar_type()), t.value.sizes().vec(),
-                     static_cast<const std::byte*>(t.value.const_data_ptr())});
-  }
+  for (const NamedTensor& t : tensors)
+    views.push_back(described(t, static_cast<const std::byte*>(t.value.const_data_ptr())));
   return views;
 }
 
-std::vector<checkpoint::TensorView> share_of(const std::vector<NamedTensor>& tensors, int rank, int world) {
-  const auto views = views_of(tensors);
-  std::vector<checkpoint::TensorView> mine;
-  for (const std::size_t i : checkpoint::shard_of(views, rank, world)) mine.push_back(views[i]);
+std::vector<NamedTensor> share_of(const std::vector<NamedTensor>& tensors, int rank, int world) {
+  std::vector<checkpoint::TensorView> sizes;
+  for (const NamedTensor& t : tensors) sizes.push_back(described(t, nullptr));
+  std::vector<NamedTensor> mine;
+  for (const std::size_t i : checkpoint::shard_of(sizes, rank, world)) mine.push_back(tensors[i]);
   return mine;
 }
 
@@ -52,23 +53,23 @@ void load_tensors(const checkpoint::CheckpointReader& reader, const std::vector<
     if (view.shape != t.value.sizes().vec() || view.dtype != dtype_of(t.value.scalar_type()))
       throw CheckpointError(cat(t.name, " has shape ", at::IntArrayRef(view.shape),
                                 " in the checkpoint, but ", t.value.sizes(), " in this run"));
-    std::copy_n(view.data, view.bytes(), static_cast<std::byte*>(t.value.mutable_data_ptr()));
+    fill_from_bytes_(t.value, view.data);
   }
 }
 
-void Snapshot::take(const std::vector<checkpoint::TensorView>& share) {
+void Snapshot::take(const std::vector<NamedTensor>& share) {
   bytes_ = 0;
-  for (const auto& t : share) bytes_ += rounded(t.bytes());
+  for (const NamedTensor& t : share) bytes_ += rounded(t.value.nbytes());
   if (bytes_ > capacity_) {
     memory_ = std::make_unique_for_overwrite<std::byte[]>(bytes_);
     capacity_ = bytes_;
   }
-  tensors_ = share;
-  std::size_t at = 0;
-  for (auto& t : tensors_) {
-    if (t.bytes() > 0) std::memcpy(memory_.get() + at, t.data, t.bytes());
-    t.data = memory_.get() + at;
-    at += rounded(t.bytes());
+  tensors_.clear();
+  std::byte* at = memory_.get();
+  for (const NamedTensor& t : share) {
+    if (t.value.numel() > 0) at::from_blob(at, t.value.sizes(), t.value.scalar_type()).copy_(t.value);
+    tensors_.push_back(described(t, at));
+    at += rounded(t.value.nbytes());
   }
 }
 

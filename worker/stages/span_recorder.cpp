@@ -1,5 +1,7 @@
 #include "worker/stages/span_recorder.hpp"
 
+#include <ATen/core/Tensor.h>
+
 #include <bit>
 #include <cstdio>
 #include <span>
@@ -27,10 +29,13 @@ sharding::BatchDigest digest_of(const sharding::ImageBatch& batch, std::int64_t 
   return sum;
 }
 
-nlohmann::json digests_of(const std::vector<checkpoint::TensorView>& tensors) {
+nlohmann::json digests_of(const std::vector<NamedTensor>& tensors) {
   nlohmann::json digests = nlohmann::json::object();
-  for (const checkpoint::TensorView& t : tensors)
-    digests[t.name] = checkpoint::xxh3_128_of(t.data, t.bytes());
+  for (const NamedTensor& t : tensors) {
+    const at::Tensor host = t.value.cpu();
+    digests[t.name] =
+        checkpoint::xxh3_128_of(static_cast<const std::byte*>(host.const_data_ptr()), host.nbytes());
+  }
   return digests;
 }
 
@@ -39,7 +44,7 @@ void SpanRecorder::add(const sharding::ImageBatch& batch, std::int64_t first_lan
   steps_.push_back({digest_of(batch, first_lane, lane_images), loss});
 }
 
-void SpanRecorder::add_witness(const std::vector<checkpoint::TensorView>& mine) {
+void SpanRecorder::add_witness(const std::vector<NamedTensor>& mine) {
   witnesses_[last()] = digests_of(mine);
 }
 

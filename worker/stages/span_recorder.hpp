@@ -5,9 +5,9 @@
 #include <nlohmann/json.hpp>
 #include <vector>
 
-#include "checkpoint/safetensors.hpp"
 #include "sharding/batch_digest.hpp"
 #include "sharding/loader.hpp"
+#include "worker/models/parameters.hpp"
 
 namespace entrain::worker {
 
@@ -21,7 +21,7 @@ class SpanRecorder {
   /// After each step: the slots that were really read, of lanes first_lane, first_lane + 1, ...
   void add(const sharding::ImageBatch& batch, std::int64_t first_lane, std::int64_t lane_images, double loss);
   /// One step after a snapshot (or a resume).
-  void add_witness(const std::vector<checkpoint::TensorView>& mine);
+  void add_witness(const std::vector<NamedTensor>& mine);
 
   std::int64_t last() const { return committed_ + static_cast<std::int64_t>(steps_.size()); }
   /// This rank's part of the span (committed, last()].
@@ -43,7 +43,7 @@ class SpanRecorder {
 sharding::BatchDigest digest_of(const sharding::ImageBatch& batch, std::int64_t first_lane,
                                 std::int64_t lane_images);
 /// XXH3-128 by tensor name.
-nlohmann::json digests_of(const std::vector<checkpoint::TensorView>& tensors);
+nlohmann::json digests_of(const std::vector<NamedTensor>& tensors);
 /// The 64 bits of a loss, 16 hex digits, and back.
 std::string bits_of(double loss);
 

@@ -20,6 +20,11 @@ std::map<std::string, std::string> start_of(const Stage& stage, std::string_view
 
 }  // namespace
 
+Residence residence_of(const Stage& stage) {
+  const bool narrow = stage.config().run.precision == "bf16";
+  return {stage.device.tensors(), narrow ? at::kBFloat16 : at::ScalarType::Undefined};
+}
+
 void require_same_start(Stage& stage, std::string_view command) {
   const auto mine = start_of(stage, command);
   const auto all = stage.comm.all_gather_text(nlohmann::json(mine).dump());

@@ -19,6 +19,8 @@ class SupervisedRank {
   SupervisedRank(const SupervisedRank&) = delete;
   SupervisedRank& operator=(const SupervisedRank&) = delete;
 
+  /// The GPU that this rank computes on: the supervisor is told how it is doing.
+  void watch_gpu(const std::string& uuid) { heartbeat_->watch_gpu(uuid); }
   /// How this rank ends.
   void bye(int code, const std::string& reason);
 

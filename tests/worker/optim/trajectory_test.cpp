@@ -4,6 +4,7 @@
 #include "configs/cat.hpp"
 #include "tests/support/golden.hpp"
 #include "tests/worker/optim/golden_parameters.hpp"
+#include "worker/optim/device_optimizers.hpp"
 
 // Each optimiser over 24 steps against an independent implementation: with and without decay, a learning rate
 // that changes midway, a tensor of norm 0 at the start, one without a gradient, one of zeros, two excluded
@@ -34,20 +35,22 @@ INSTANTIATE_TEST_SUITE_P(Runs, Trajectory,
                                            "adamw"),
                          [](const auto& info) { return info.param; });
 
-TEST_P(Trajectory, WeightsAndStateEqualTheOracle) {
+using Make = std::unique_ptr<worker::Optimizer> (*)(const OptimSection&, ParameterSet&);
+
+void expect_oracle(const std::string& run, const std::map<std::string, at::Tensor>& golden, Make make) {
   for (const char* decay : {"0.0", "0.05"}) {
     for (const at::ScalarType dtype : {at::kDouble, at::kFloat}) {
       const double tolerance = dtype == at::kDouble ? 1e-12 : 2e-5;
       ParameterSet parameters = golden_parameters(dtype);
       const at::Tensor start = sample_of(parameters, parameters.flat());
-      const auto optimizer = make_optimizer(golden_config(GetParam(), std::stod(decay)), parameters);
+      const auto optimizer = make(golden_config(run, std::stod(decay)), parameters);
       LaneThreads threads(2);
       int compared = 0;
       for (int step = 0; step < kSteps; ++step) {
-        optimizer->step(golden_gradient(parameters, step), golden_rate(step, golden_lr(GetParam())), threads);
-        const std::string prefix = cat(GetParam(), ".decay", decay, ".step", step, ".");
-        if (!golden_.contains(prefix + "weights")) continue;
-        const at::Tensor& want = golden_.at(prefix + "weights");
+        optimizer->step(golden_gradient(parameters, step), golden_rate(step, golden_lr(run)), threads);
+        const std::string prefix = cat(run, ".decay", decay, ".step", step, ".");
+        if (!golden.contains(prefix + "weights")) continue;
+        const at::Tensor& want = golden.at(prefix + "weights");
         ASSERT_GT((want - start).abs().max().item<double>(), 1e-3) << "nothing moved";
         EXPECT_LT(relative_error(sample_of(parameters, parameters.flat()), want), tolerance)
             << prefix << dtype;
@@ -58,7 +61,7 @@ TEST_P(Trajectory, WeightsAndStateEqualTheOracle) {
           at::Tensor flat_P = at::zeros_like(parameters.flat());
           for (std::size_t i = 0; i < parameters.all().size(); ++i)
             parameters.view(flat_P, i).copy_(state[b * parameters.all().size() + i].value);
-          const at::Tensor& want_state = golden_.at(cat(prefix, "state", b));
+          const at::Tensor& want_state = golden.at(cat(prefix, "state", b));
           ASSERT_GT(want_state.abs().max().item<double>(), 1e-6);
           EXPECT_LT(relative_error(sample_of(parameters, flat_P), want_state), tolerance)
               << prefix << "state" << b;
@@ -68,6 +71,11 @@ TEST_P(Trajectory, WeightsAndStateEqualTheOracle) {
       EXPECT_EQ(compared, 4);
     }
   }
+}
+
+TEST_P(Trajectory, WeightsAndStateEqualTheOracle) { expect_oracle(GetParam(), golden_, make_optimizer); }
+TEST_P(Trajectory, OfTheOptimisersForOtherDevicesToo) {
+  expect_oracle(GetParam(), golden_, worker::make_device_optimizer);
 }
 
 TEST_P(Trajectory, WrongDecayMomentumOrExclusionIsSeen) {  // negative controls

@@ -104,7 +104,8 @@ int SmallStudy::run(int (*stage)(worker::Stage&), const ResolvedConfig& config, 
   int code = -1;
   run_ranks(num_ranks, [&](worker::Collectives& comm) {
     worker::LaneThreads threads(1);
-    worker::Stage on_rank{config, comm, threads};
+    const auto device = worker::open_cpu();
+    worker::Stage on_rank{config, comm, *device, threads, threads};
     const int mine = stage(on_rank);
     if (comm.rank() == 0) code = mine;
   });

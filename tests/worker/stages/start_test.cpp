@@ -29,7 +29,8 @@ std::string told(const std::vector<std::vector<std::string>>& settings,
     const auto rank = static_cast<std::size_t>(comm.rank());
     const ResolvedConfig resolved = read_run_config("", settings[rank]);
     worker::LaneThreads threads(1);
-    worker::Stage stage{resolved, comm, threads};
+    const auto device = worker::open_cpu();
+    worker::Stage stage{resolved, comm, *device, threads, threads};
     try {
       check(stage);
     } catch (const Error& e) {
