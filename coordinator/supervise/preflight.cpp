@@ -1,46 +1,110 @@
 #include "coordinator/supervise/preflight.hpp"
 
+#include <algorithm>
+#include <cstdlib>
+
 #include "checkpoint/json_member.hpp"
 #include "configs/cat.hpp"
+#include "configs/log.hpp"
 #include "configs/section.hpp"
+#include "coordinator/supervise/bad_nodes.hpp"
 #include "coordinator/supervise/job_fleet.hpp"
 #include "coordinator/supervise/launch_words.hpp"
+#include "coordinator/supervise/node_verdict.hpp"
 #include "slurm/commands.hpp"
 
 namespace entrain::supervise {
 namespace {
+
 constexpr double kSeconds = 60;
 constexpr std::size_t kComplaint = 300;  // launchers are long-winded
+
+// One rank per slot of every node that is there, spares too: whoever is started later has been looked at.
+Placement everywhere(Fleet fleet, const std::set<std::string>& lost) {
+  fleet.nodes_wanted = static_cast<int>(fleet.nodes.size());
+  fleet.max_ranks = fleet.nodes_wanted * fleet.ranks_per_node;
+  fleet.min_ranks = 1;
+  return place(fleet, lost);
+}
+
+std::string complaint(const slurm::CommandResult& ran, const Placement& placement, int world) {
+  return cat(placement.ranks, " ranks on ", join(placement.nodes), " do not come up together: ",
+             world != 0 && world != placement.ranks
+                 ? cat("their world has ", world,
+                       " ranks; is srun's PMI the one that MPI was built with? "
+                       "slurm.launcher=mpirun does without it")
+                 : ran.complaint.substr(0, kComplaint));
+}
+
+std::string sum_text(const nlohmann::json& answer, const Placement& placement) {
+  return cat(placement.ranks, placement.ranks == 1 ? " rank on " : " ranks on ", placement.nodes.size(),
+             placement.nodes.size() == 1 ? " node" : " nodes", ": sum of ",
+             static_cast<int>(answer.value("megabytes", 0.0)), " MB right in ",
+             static_cast<int>(1e3 * answer.value("seconds", 0.0)) + 1, " ms");
+}
+
+// Notes the bad nodes and takes them out, those that have a name in this job.
+void leave_out(const std::vector<BadNode>& bad, const Fleet& fleet, const std::string& run_dir,
+               Preflight& out) {
+  const char* job = std::getenv("SLURM_JOB_ID");
+  std::vector<NotedNode> noted;
+  for (const auto& node : bad) {
+    const bool ours = std::find(fleet.nodes.begin(), fleet.nodes.end(), node.host) != fleet.nodes.end();
+    out.warnings.push_back(cat("node ", node.host, " is bad: ", node.why,
+                               ours ? "" : "; no node of this job has that name, so it cannot be left out"));
+    if (!ours) continue;
+    out.lost.insert(node.host);
+    noted.push_back({node.host, node.why, job == nullptr ? "" : job, utc_now()});
+  }
+  if (noted.empty()) return;
+  try {
+    note_nodes(run_dir, noted);
+  } catch (const CheckpointError& e) {
+    out.warnings.push_back(cat(e.what(), "; a later job of this run may get the same nodes again"));
+  }
+}
 
 }  // namespace
 
 Preflight preflight(const Fleet& fleet, const std::string& launcher, const SlurmSection& slurm,
-                    const std::string& worker) {
-  if (fleet.nodes.front().empty()) return {true, "", {}};
-  const auto lost = lost_nodes(fleet);
-  const std::string without =
-      lost.empty() ? "" : cat("; left out, since no step starts there: ", join({lost.begin(), lost.end()}));
-  const Placement placement = place(fleet, lost);
-  if (placement.ranks == 0)
-    return {false, cat("fewer than ", fleet.min_ranks, " ranks fit on the nodes of this job", without), lost};
-  const auto ran = slurm::run_command(
-      with_environment(launch_words(placement, launcher, slurm, {worker, "preflight"}, "0", 0)), kSeconds);
+                    const std::string& worker, const std::string& run_dir, const std::string& device) {
+  Preflight out;
+  if (fleet.nodes.front().empty()) return out;
+  out.lost = lost_nodes(fleet);
+  if (!out.lost.empty())
+    out.warnings.push_back(
+        cat("left out, since no step starts there: ", join({out.lost.begin(), out.lost.end()})));
+  const Placement placement = everywhere(fleet, out.lost);
+  const auto ran =
+      slurm::run_command(with_environment(launch_words(placement, launcher, slurm,
+                                                       {worker, "preflight", run_dir, device}, "0", 0)),
+                         kSeconds);
   const nlohmann::json answer = checkpoint::last_object(ran.out);
   const int world = answer.is_object() ? answer.value("world", 0) : 0;
-  if (!ran.ok() || world != placement.ranks)
-    return {false,
-            cat(placement.ranks, " ranks on ", join(placement.nodes), " do not come up together: ",
-                ran.ok() ? cat("their world has ", world,
-                               " ranks; is srun's PMI the one that MPI was built with? "
-                               "slurm.launcher=mpirun does without it")
-                         : ran.complaint.substr(0, kComplaint),
-                without),
-            lost};
-  return {
-      true,
-      cat(world, " ranks on ", placement.nodes.size(), " nodes reduce ", answer.value("megabytes", 0.0),
-          " MB of known numbers in ", static_cast<int>(1e3 * answer.value("seconds", 0.0)), " ms", without),
-      lost};
+  // A rank whose disk hangs may not end, though it has said so.
+  const bool answered = ran.ok() || ran.end == slurm::CommandResult::End::kTimedOut;
+  if (!answered || world != placement.ranks)
+    return {ExitCode::kPreflight, complaint(ran, placement, world), out.warnings, out.lost};
+
+  std::vector<NodeProbe> nodes;
+  for (const auto& node : answer.value("nodes", nlohmann::json::array()))
+    nodes.push_back(node_probe_of(node));
+  const NodeVerdict verdict = judge(nodes);
+  if (verdict.no_folder)
+    return {ExitCode::kCheckpoint,
+            cat("no node of this job can use the run's folder ", run_dir, ": ", nodes.front().write_error,
+                "; is its file system full, over quota, or not mounted on the compute nodes?"),
+            out.warnings, out.lost};
+  leave_out(verdict.bad, fleet, run_dir, out);
+  out.warnings.insert(out.warnings.end(), verdict.warnings.begin(), verdict.warnings.end());
+  out.text = cat(sum_text(answer, placement), ", ", summary(nodes, verdict));
+  if (place(fleet, out.lost).ranks == 0) {
+    out.code = ExitCode::kPreflight;
+    out.text = cat(
+        "fewer than ", fleet.min_ranks, " ranks (fault.min_ranks) fit on the good nodes; left out: ",
+        join({out.lost.begin(), out.lost.end()}), "; entrain submit leaves bad nodes out of the next job");
+  }
+  return out;
 }
 
 }  // namespace entrain::supervise

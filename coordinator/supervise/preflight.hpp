@@ -3,21 +3,25 @@
 #include <string>
 #include <vector>
 
+#include "configs/error.hpp"
 #include "configs/run_config.hpp"
 #include "coordinator/supervise/fleet.hpp"
 
 namespace entrain::supervise {
 
-/// The first minute of a batch job, before any rank loads data: nodes that do not start a step are named, and the ranks
-/// of the others reduce known numbers. Returns what was seen, for the log.
+/// The first minute of a batch job, before any rank loads data. What was seen, for the log, and who is left out.
 struct Preflight {
-  bool passed = false;
-  std::string text{};
-  std::set<std::string> lost{};  ///< nodes that do not start a step
+  ExitCode code = ExitCode::kDone;      ///< or that with which the job ends: kPreflight, kCheckpoint
+  std::string text{};                   ///< one line; why, where the job ends
+  std::vector<std::string> warnings{};  ///< one line each
+  std::set<std::string> lost{};         ///< nodes that start no step, or are bad (node_verdict.hpp)
 };
 
-/// `worker`: path of entrain-worker. Takes up to a minute and a half; outside a job nothing is looked at.
+/// Nodes that do not start a step are named. On all others, spares too, the ranks reduce known numbers, every node writes
+/// to the run's folder and reads it back, clocks and links are compared, and each rank tries its GPU where it computes on
+/// one. Bad nodes are noted in RUN/bad_nodes.json. `worker`: path of entrain-worker; `device`: run.device. Takes some seconds,
+/// a minute and a half at most; outside a job nothing is looked at.
 Preflight preflight(const Fleet& fleet, const std::string& launcher, const SlurmSection& slurm,
-                    const std::string& worker);
+                    const std::string& worker, const std::string& run_dir, const std::string& device);
 
 }  // namespace entrain::supervise
