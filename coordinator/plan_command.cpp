@@ -1,13 +1,16 @@
 #include <charconv>
 #include <cmath>
 #include <iostream>
+#include <nlohmann/json.hpp>
 #include <numeric>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "configs/cat.hpp"
 #include "configs/error.hpp"
 #include "coordinator/cli.hpp"
+#include "coordinator/cluster_plan.hpp"
 #include "coordinator/commands.hpp"
 #include "coordinator/plan.hpp"
 #include "coordinator/simulate_run.hpp"
@@ -22,7 +25,8 @@ namespace {
 const std::vector<CliOption> kOptions{
     {"--samples", "N", "plans for N images without opening any file"},
     {"--throughput", "VIEWS_PER_S", "tells how long it will take, at this speed of all ranks together"},
-    {"--simulate", "FAULTS.yaml", "plays the run with such failures, many times, on a virtual clock"}};
+    {"--simulate", "FAULTS.yaml", "plays the run with such failures, many times, on a virtual clock"},
+    {"--cluster", "nodes=N,gpus=N,...", "predicts step time, efficiency and cost on so many GPUs"}};
 
 double number_option(const CommandLine& line, const std::string& name, double most) {
   const auto found = line.options.find(name);
@@ -85,10 +89,27 @@ int plan_command(const std::vector<std::string>& args) {
     std::cout << *line.answer;
     return 0;
   }
+  const auto wanted = line.options.find("--cluster");
+  const auto cluster =
+      wanted == line.options.end() ? std::nullopt : std::optional(parse_cluster(wanted->second));
+  const auto faults = line.options.find("--simulate");
+  const auto request =
+      faults == line.options.end() ? std::nullopt : std::optional(read_simulation(faults->second));
   const Plan plan = make_plan(line.config.config, input_of(line));
-  std::cout << (line.json ? plan_json(plan, line.config) : plan_text(plan, line.config));
-  if (const auto faults = line.options.find("--simulate"); faults != line.options.end() && !line.json)
-    std::cout << simulation_text(plan, line.config.config, read_simulation(faults->second));
+  // Before anything is printed: it may refuse.
+  const auto simulation =
+      request ? std::optional(simulate_plan(plan, line.config.config, *request)) : std::nullopt;
+  if (line.json) {
+    auto json = nlohmann::ordered_json::parse(plan_json(plan, line.config));
+    if (cluster) json["cluster"] = cluster_json(plan_cluster(line.config.config, plan, *cluster));
+    if (simulation) json["simulation"] = simulation_json(*simulation);
+    std::cout << json.dump(2) << '\n';
+    return 0;
+  }
+  std::cout << plan_text(plan, line.config);
+  if (cluster)
+    std::cout << cluster_text(plan_cluster(line.config.config, plan, *cluster), plan, line.config.config);
+  if (simulation) std::cout << simulation_text(*simulation);
   return 0;
 }
 
