@@ -149,12 +149,14 @@ int versions_command() {
 }
 
 int preflight_command(const std::vector<std::string>& args) {
-  if (args.size() > 2) throw ConfigError("entrain-worker preflight: want [FOLDER OF A RUN [run.device]]");
+  const std::string device = args.size() > 1 ? args[1] : "cpu";
+  if (args.size() > 2 || (device != "cpu" && device != "auto" && device != "cuda"))
+    throw ConfigError("entrain-worker preflight: want [FOLDER OF A RUN [cpu, auto or cuda]]");
   const MpiSession session;
   MpiCollectives comm;
   const double seconds = reduce_numbers(comm);
   nlohmann::json answer{{"world", comm.size()}, {"megabytes", kNumbers * 4 / 1e6}, {"seconds", seconds}};
-  if (!args.empty()) answer["nodes"] = look_at_nodes(comm, args[0], args.size() > 1 ? args[1] : "cpu");
+  if (!args.empty()) answer["nodes"] = look_at_nodes(comm, args[0], device);
   if (comm.rank() == 0)
     std::cout << answer.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) << std::endl;
   comm.barrier();

@@ -3,6 +3,8 @@
 #include <array>
 #include <nlohmann/json.hpp>
 
+#include "configs/cat.hpp"
+#include "configs/error.hpp"
 #include "coordinator/control/json_object.hpp"
 
 namespace entrain::control {
@@ -10,6 +12,20 @@ namespace {
 constexpr std::array<std::string_view, 6> kPhases{"setup", "data", "compute", "collective", "commit", "done"};
 constexpr std::size_t kMaxText = 4096,
                       kMaxStack = 16384;  // bytes; a stack's 4096 may grow when mended to UTF-8
+
+health::GpuLoad gpu_of(const nlohmann::json& json) {
+  const JsonObject in(json, "a GPU's load");
+  health::GpuLoad load;
+  for (const auto& field : health::kGpuLoadFields) {
+    if (!in.has(field.name)) continue;
+    const double value = in.number(field.name);
+    if (!(value >= 0 && value <= field.most))
+      throw DataError(cat("a GPU's load: ", field.name, " is ", value));
+    load.*field.value = value;
+  }
+  return load;
+}
+
 }  // namespace
 
 std::string_view name_of(Phase phase) { return kPhases.at(static_cast<std::size_t>(phase)); }
@@ -29,6 +45,8 @@ void to_json(nlohmann::json& json, const RankBeat& b) {
           {"signal", b.signal},
           {"stopped", b.stopped}};
   if (!b.stack.empty()) json["stack"] = b.stack;
+  for (const auto& field : health::kGpuLoadFields)
+    if (const auto& value = b.gpu.*field.value) json["gpu"][field.name] = *value;
 }
 
 void from_json(const nlohmann::json& json, RankBeat& b) {
@@ -50,6 +68,7 @@ void from_json(const nlohmann::json& json, RankBeat& b) {
   b.signal = in.integer<std::int32_t>("signal");
   b.stopped = in.flag("stopped");
   b.stack = in.has("stack") ? in.text("stack", kMaxStack) : "";
+  b.gpu = in.has("gpu") ? gpu_of(json.at("gpu")) : health::GpuLoad{};
 }
 
 void to_json(nlohmann::json& json, const NodeBeat& b) {

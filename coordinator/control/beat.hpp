@@ -6,6 +6,8 @@
 #include <string_view>
 #include <vector>
 
+#include "coordinator/health/gpu_load.hpp"
+
 namespace entrain::control {
 
 inline constexpr std::size_t kMaxRanksPerNode = 4096;
@@ -29,7 +31,9 @@ struct RankBeat {
   double step_seconds = 0;  ///< of the last finished step
   std::int32_t signal = 0;  ///< a stop signal that this rank caught; 0: none
   bool stopped = false;     ///< the kernel says so (state T): SIGSTOP, a debugger
-  std::string stack{};      ///< of the main thread, where it was asked for
+  health::GpuLoad
+      gpu{};            ///< of the GPU that it computes on, energy since it began; nothing known: it has none
+  std::string stack{};  ///< of the main thread, where it was asked for
 };
 
 /// One node's ranks, lowest first; sent by its lowest rank for all of them.

@@ -33,6 +33,14 @@ class Writer {
     number(static_cast<std::uint16_t>(mended.size()));
     bytes += mended;
   }
+  void gpu(const health::GpuLoad& load) {
+    std::uint8_t known = 0;
+    for (std::size_t i = 0; i < health::kGpuLoadFields.size(); ++i)
+      if (load.*health::kGpuLoadFields[i].value) known = static_cast<std::uint8_t>(known | 1U << i);
+    number(known);
+    for (const auto& field : health::kGpuLoadFields)
+      if (const auto& value = load.*field.value) number(*value);
+  }
   std::string bytes;
 };
 
@@ -56,6 +64,17 @@ class Reader {
     const std::string_view bytes = take(size, what);
     if (!is_utf8(bytes)) throw DataError(cat("a heartbeat's ", what, " is not UTF-8"));
     return std::string(bytes);
+  }
+  health::GpuLoad gpu() {
+    constexpr std::uint8_t kAll = (1U << health::kGpuLoadFields.size()) - 1;
+    const auto known = number<std::uint8_t>("gpu", 0, kAll);
+    health::GpuLoad load;
+    for (std::size_t i = 0; i < health::kGpuLoadFields.size(); ++i)
+      if ((known >> i & 1U) != 0) {
+        const auto& field = health::kGpuLoadFields[i];
+        load.*field.value = number<double>(field.name, 0, field.most);
+      }
+    return load;
   }
   void end() const {
     if (!left_.empty()) throw DataError(cat("a heartbeat has ", left_.size(), " bytes too many"));
@@ -88,6 +107,7 @@ std::string packed(const NodeBeat& beat) {
         out.number(b.memory_bytes);
     out.number(b.step_seconds), out.number(b.signal);
     out.number(static_cast<std::uint8_t>(b.stopped));
+    out.gpu(b.gpu);
     out.text(b.stack, kStackBytes);
   }
   return std::move(out.bytes);
@@ -116,6 +136,7 @@ NodeBeat unpacked(std::string_view payload) {
     b.step_seconds = in.number<double>("step_seconds");
     b.signal = in.number<std::int32_t>("signal");
     b.stopped = in.number<std::uint8_t>("stopped", 0, 1) == 1;
+    b.gpu = in.gpu();
     b.stack = in.text("stack", kStackBytes);
     beat.ranks.push_back(std::move(b));
   }

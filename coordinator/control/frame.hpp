@@ -11,7 +11,7 @@ namespace entrain::control {
 //   u32 length | u16 version | u16 type | u64 run id | u32 generation | u64 seq | payload | 32-byte HMAC-SHA256
 // `length` counts what follows it; the HMAC covers all that lies before it, the length too.
 
-inline constexpr std::uint16_t kProtocolVersion = 1;
+inline constexpr std::uint16_t kProtocolVersion = 2;
 inline constexpr std::size_t kHeaderBytes = 28, kMacBytes = 32;
 inline constexpr std::size_t kMaxLength = std::size_t{1} << 20;
 inline constexpr std::size_t kMaxPayload = kMaxLength - (kHeaderBytes - 4) - kMacBytes;

@@ -36,10 +36,17 @@ Heartbeat::~Heartbeat() {
   thread_.join();
 }
 
+void Heartbeat::watch_gpu(const std::string& uuid) {
+  const SignalsBlocked blocked;
+  auto gpu = std::make_unique<health::GpuWatch>(uuid);
+  const std::lock_guard lock(mutex_);
+  gpu_ = std::move(gpu);
+}
+
 void Heartbeat::beat() {
   std::unique_lock lock(mutex_);
   for (int look = 0; !end_; ++look) {
-    if (look % kLooksPerBeat == 0) mine_.beat(resident_bytes());
+    if (look % kLooksPerBeat == 0) mine_.beat(resident_bytes(), gpu_ ? gpu_->latest() : health::GpuLoad{});
     if (mine_.take_want_stack()) mine_.set_stack(probe_.take());
     ending_.wait_for(lock, kLook, [this] { return end_; });
   }

@@ -1,10 +1,13 @@
 #pragma once
 #include <condition_variable>
+#include <memory>
 #include <mutex>
+#include <string>
 #include <thread>
 
 #include "coordinator/control/rank_progress.hpp"
 #include "coordinator/control/stack_probe.hpp"
+#include "coordinator/health/gpu_watch.hpp"
 
 namespace entrain::control {
 
@@ -18,6 +21,9 @@ class Heartbeat {
   Heartbeat(const Heartbeat&) = delete;
   Heartbeat& operator=(const Heartbeat&) = delete;
 
+  /// From here on it also tells how this GPU, on which the rank computes, is doing.
+  void watch_gpu(const std::string& uuid);
+
  private:
   void beat();
 
@@ -26,6 +32,7 @@ class Heartbeat {
   std::mutex mutex_;
   std::condition_variable ending_;
   bool end_ = false;
+  std::unique_ptr<health::GpuWatch> gpu_;
   std::thread thread_;
 };
 

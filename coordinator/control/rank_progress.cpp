@@ -53,8 +53,16 @@ std::string RankProgress::stop_reason() const {
   return stop_asked() ? std::string(reason_.data()) : std::string();
 }
 
-void RankProgress::beat(std::uint64_t memory_bytes) {
+void RankProgress::beat(std::uint64_t memory_bytes, const health::GpuLoad& gpu) {
   memory_bytes_.store(memory_bytes, std::memory_order_relaxed);
+  std::uint32_t known = 0;
+  for (std::size_t i = 0; i < gpu_bits_.size(); ++i) {
+    const auto& value = gpu.*health::kGpuLoadFields[i].value;
+    if (!value) continue;
+    gpu_bits_[i].store(std::bit_cast<std::uint64_t>(*value), std::memory_order_relaxed);
+    known |= 1U << i;
+  }
+  gpu_known_.store(known, std::memory_order_release);
   add_one(beats_);
 }
 
@@ -105,6 +113,11 @@ RankBeat RankProgress::snapshot() const {
   b.memory_bytes = memory_bytes_.load(std::memory_order_relaxed);
   b.step_seconds = std::bit_cast<double>(step_seconds_bits_.load(std::memory_order_relaxed));
   b.signal = signal_.load(std::memory_order_relaxed);
+  const std::uint32_t known = gpu_known_.load(std::memory_order_acquire);
+  for (std::size_t i = 0; i < gpu_bits_.size(); ++i)
+    if ((known >> i & 1U) != 0)
+      b.gpu.*health::kGpuLoadFields[i].value =
+          std::bit_cast<double>(gpu_bits_[i].load(std::memory_order_relaxed));
   return b;
 }
 

@@ -45,7 +45,7 @@ class RankProgress {
   bool fenced() const { return fenced_.load(std::memory_order_acquire); }
 
   // By its heartbeat.
-  void beat(std::uint64_t memory_bytes);
+  void beat(std::uint64_t memory_bytes, const health::GpuLoad& gpu = {});
   bool take_want_stack() { return want_stack_.exchange(false, std::memory_order_relaxed); }
   void set_stack(std::string_view text);  ///< cut at kStackBytes - 1
 
@@ -85,6 +85,8 @@ class RankProgress {
   std::atomic<std::int32_t> queue_depth_{0};
   std::atomic<std::uint64_t> memory_bytes_{0};
   std::atomic<std::uint64_t> step_seconds_bits_{0};
+  std::atomic<std::uint32_t> gpu_known_{0};  // bit i: kGpuLoadFields[i]
+  std::array<std::atomic<std::uint64_t>, health::kGpuLoadFields.size()> gpu_bits_{};
   std::atomic<std::int32_t> signal_{0};
   std::atomic<std::int64_t> committed_{-1};
   std::atomic<std::uint32_t> stop_{kNone};

@@ -23,6 +23,11 @@ Findings look_at_slurm();
 Findings look_at_disk(const std::string& folder);
 /// Cores, memory, open files, shared memory, clock.
 Findings look_at_machine();
+/// The driver, and each GPU of this machine: memory, temperature, clocks, errors. Of a build without CUDA, as
+/// entrain-worker tells, only whether there is a driver (a file with its version, or NVML) that it has no use for.
+Findings look_at_gpu(const std::string& worker,
+                     const std::string& driver_version = "/proc/driver/nvidia/version",
+                     const std::string& library = "libnvidia-ml.so.1");
 /// Versions that entrain-worker was built with and sees now, and what is known of them.
 Findings look_at_libraries(const std::string& worker);
 

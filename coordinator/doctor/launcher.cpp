@@ -7,6 +7,7 @@
 #include "coordinator/supervise/launch_words.hpp"
 #include "slurm/commands.hpp"
 #include "slurm/fields.hpp"
+#include "slurm/site.hpp"
 
 namespace entrain::doctor {
 namespace {
@@ -14,8 +15,22 @@ namespace {
 using Grade = Finding::Grade;
 using slurm::CommandResult;
 constexpr double kStartSeconds = 60;
+constexpr double kUsualKillWait = 30;  // seconds, Slurm's own default
 
 std::string first_line(const std::string& text) { return text.substr(0, text.find('\n')); }
+
+// How long a run has to commit once Slurm has sent it TERM.
+Finding times_of(const std::string& config, const slurm::Site& site) {
+  const std::string what =
+      cat("KillWait ", slurm::field_of(config, "KillWait"), " s, SlurmdTimeout ",
+          slurm::field_of(config, "SlurmdTimeout"), " s, PreemptMode ", site.preempt_mode);
+  if (site.kill_wait.value_or(kUsualKillWait) >= kUsualKillWait) return {Grade::kFine, "slurm", what, ""};
+  return {Grade::kMind, "slurm", what,
+          cat("after scancel, or a preemption without grace, a run has ", *site.kill_wait,
+              " s to commit; where that is too short it goes back to the commit before: commit often "
+              "(checkpoint.every), or ask for KillWait=",
+              kUsualKillWait)};
+}
 
 }  // namespace
 
@@ -56,9 +71,6 @@ Findings look_at_libraries(const std::string& worker) {
   Findings out;
   for (const char* name : {"libtorch", "mpi", "hdf5", "cpu"})
     out.push_back({Grade::kFine, "libraries", cat(name, ' ', v.value(name, "?")), ""});
-  const bool gpu = slurm::run_command({"nvidia-smi", "-L"}, slurm::kAskSeconds).ok();
-  out.push_back(gpu ? Finding{Grade::kMind, "gpu", "there are GPUs, but this build computes on CPUs only", ""}
-                    : Finding{Grade::kFine, "gpu", "none; this build computes on CPUs", ""});
   return out;
 }
 
@@ -66,23 +78,20 @@ Findings look_at_slurm() {
   const auto config = slurm::run_command({"scontrol", "show", "config"}, slurm::kAskSeconds);
   if (config.end == CommandResult::End::kAbsent) return {{Grade::kFine, "slurm", "not on this machine", ""}};
   if (!config.ok())
-    return {{Grade::kMind, "slurm", cat("does not answer: ", config.complaint),
-             "jobs cannot be submitted or requeued from here now"}};
-  Findings out{{Grade::kFine, "slurm", cat("version ", slurm::field_of(config.out, "SLURM_VERSION")), ""}};
+    return {{Grade::kMind, "slurm", cat("does not answer: ", slurm::why_silent(config)),
+             "jobs cannot be submitted from here; runs without jobs (entrain run, mpirun) do not need it"}};
+  const slurm::Site site = slurm::parse_site(config.out, "");
+  Findings out{{Grade::kFine, "slurm", cat("version ", site.version), ""}};
   const auto mpi = slurm::run_command({"srun", "--mpi=list"}, slurm::kAskSeconds);
   if ((mpi.out + mpi.err).find("pmix") != std::string::npos)
     out.push_back({Grade::kFine, "slurm", "srun offers PMIx", ""});
   else
     out.push_back({Grade::kMind, "slurm", "srun offers no PMIx",
                    "slurm.launcher=mpirun is used instead; `auto` finds that out"});
-  if (slurm::field_of(config.out, "JobRequeue") != "1")
+  if (site.job_requeue != true)
     out.push_back({Grade::kMind, "slurm", "jobs may not be requeued unless asked for (JobRequeue=0)",
                    "entrain submit asks for it (--requeue); if that is refused, set slurm.chain=singleton"});
-  out.push_back({Grade::kFine, "slurm",
-                 cat("KillWait ", slurm::field_of(config.out, "KillWait"), " s, SlurmdTimeout ",
-                     slurm::field_of(config.out, "SlurmdTimeout"), " s, PreemptMode ",
-                     slurm::field_of(config.out, "PreemptMode")),
-                 ""});
+  out.push_back(times_of(config.out, site));
   return out;
 }
 

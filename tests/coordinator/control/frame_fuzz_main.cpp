@@ -22,6 +22,7 @@ std::vector<Message> examples() {
   control::NodeBeat beat{"n1", 1200, {{}, {}}};
   beat.ranks[1].rank = 1;
   beat.ranks[1].stack = "main (entrain-worker)\n";
+  beat.ranks[1].gpu = {0.5, 6e10, 71, 400, {}};
   return {control::Challenge{nonce},
           control::Hello{nonce, "n1", {{0, 17}, {1, 18}}, 4, 3, "b", "c", "d"},
           control::Lease{3, 4, 3600.5},

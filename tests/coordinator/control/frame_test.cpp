@@ -49,8 +49,8 @@ std::string stop_frame() {
 // Made by Python's struct and hmac.
 TEST(Frame, IsTheBytesOfTheReadme) {
   EXPECT_EQ(control::hex_of(stop_frame()),
-            "4600000001000500efcdab89674523010700000000000000000000007b22726561736f6e223a2278227d"
-            "43fe67fc9e7f1eddebe86acab4dfe445f088f279c7f8cecf0e03ff2bad1bb6bb");
+            "4600000002000500efcdab89674523010700000000000000000000007b22726561736f6e223a2278227d"
+            "d46d0fb69d99c567b0eebc80d117121050fca0e971e24b7bd06559ba075c41c0");
 }
 
 TEST(Frame, ComesBackHoweverItsBytesArrive) {
@@ -97,7 +97,7 @@ TEST(Frame, EverySingleChangedBitIsRefused) {
 TEST(Frame, WrongVersionTypeRunKeyOrNumberIsRefusedThoughSigned) {
   const std::string good = stop_frame();
   EXPECT_EQ(refusal_of(with(good, 16, 9, 4)), "") << "another generation is for others to judge";
-  EXPECT_THAT(refusal_of(with(good, 4, 2, 2)), HasSubstr("version 2"));
+  EXPECT_THAT(refusal_of(with(good, 4, 1, 2)), HasSubstr("version 1"));
   EXPECT_THAT(refusal_of(with(good, 6, 0, 2)), HasSubstr("unknown frame type 0"));
   EXPECT_THAT(refusal_of(with(good, 6, 10, 2)), HasSubstr("unknown frame type 10"));
   EXPECT_THAT(refusal_of(with(good, 8, 1, 8)), HasSubstr("another run"));

@@ -67,6 +67,7 @@ TEST(Messages, AHeartbeatComesBackWithEveryValue) {
   rank.signal = 15;
   rank.stopped = true;
   rank.stack = "main\n\xff";
+  rank.gpu = {0.5, 1e12, 71, {}, 1234.5};
   const auto beat = again(control::NodeBeat{"n1", -1, {control::RankBeat{}, rank}});
   EXPECT_EQ(beat.host, "n1");
   EXPECT_EQ(beat.committed, -1);
@@ -86,11 +87,18 @@ TEST(Messages, AHeartbeatComesBackWithEveryValue) {
   EXPECT_TRUE(r.stopped);
   EXPECT_EQ(r.stack, "main\n?") << "what is not UTF-8 is mended";
   EXPECT_FALSE(beat.ranks[0].stopped);
+  EXPECT_EQ(r.gpu.utilization, 0.5);
+  EXPECT_EQ(r.gpu.memory_bytes, 1e12);
+  EXPECT_EQ(r.gpu.temperature_celsius, 71);
+  EXPECT_EQ(r.gpu.power_watts, std::nullopt) << "what is not known stays so";
+  EXPECT_EQ(r.gpu.energy_joules, 1234.5);
+  EXPECT_FALSE(health::is_known(beat.ranks[0].gpu)) << "a rank without a GPU sends none";
 }
 
 TEST(Messages, AHeartbeatThatWasNotPackedByUsIsRefused) {
   control::RankBeat rank;
   rank.stack = "main";
+  rank.gpu.power_watts = 250;
   const std::string good = control::payload_of(control::NodeBeat{"n1", 5, {rank, rank}});
   ASSERT_TRUE(understand(Type::kBeat, good).message);
   for (std::size_t size = 0; size < good.size(); ++size)
@@ -108,6 +116,12 @@ TEST(Messages, AHeartbeatThatWasNotPackedByUsIsRefused) {
   EXPECT_THAT(with([](auto& b) { b.ranks[0].step_seconds = std::nan(""); }), HasSubstr("step_seconds"));
   EXPECT_THAT(with([](auto& b) { b.ranks[0].seconds_in_phase = std::numeric_limits<double>::infinity(); }),
               HasSubstr("seconds_in_phase"));
+  EXPECT_THAT(with([](auto& b) { b.ranks[0].gpu.utilization = 1.01; }), HasSubstr("utilization is 1.01"));
+  EXPECT_THAT(with([](auto& b) { b.ranks[0].gpu.energy_joules = -1; }), HasSubstr("energy_joules is -1"));
+  EXPECT_THAT(with([](auto& b) { b.ranks[0].gpu.power_watts = std::nan(""); }), HasSubstr("power_watts"));
+  std::string unknown = good;
+  unknown.at(unknown.size() - 2 - 4 - 8 - 1) = 0x20;
+  EXPECT_THAT(understand(Type::kBeat, unknown).refusal, HasSubstr("gpu is"));
   EXPECT_THAT(understand(Type::kBeat, std::string("\x02\0\xff\xfe", 4)).refusal, HasSubstr("UTF-8"));
 }
 
@@ -175,6 +189,15 @@ TEST(Messages, AHeartbeatFromElsewhereIsCheckedByItsOwnReader) {
     auto bad = beat;
     bad[key] = 1e300;
     EXPECT_THROW(bad.get<control::RankBeat>(), DataError) << key;
+  }
+  beat["gpu"] = {{"utilization", 0.5}, {"fan", 3}};
+  EXPECT_EQ(beat.get<control::RankBeat>().gpu.utilization, 0.5);
+  for (const nlohmann::json& gpu :
+       {nlohmann::json{{"utilization", 1.5}}, nlohmann::json{{"power_watts", "1"}},
+        nlohmann::json{{"energy_joules", -1}}, nlohmann::json(5)}) {
+    auto bad = beat;
+    bad["gpu"] = gpu;
+    EXPECT_THROW(bad.get<control::RankBeat>(), DataError) << gpu;
   }
   beat["phase"] = "of the moon";
   EXPECT_EQ(beat.get<control::RankBeat>().phase, control::Phase::kSetup)

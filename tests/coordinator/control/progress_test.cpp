@@ -36,6 +36,13 @@ TEST(Progress, MarksAreWhatASnapshotShows) {
   EXPECT_EQ(seen.signal, 15);
   EXPECT_EQ(seen.beats, 1U);
   EXPECT_EQ(seen.memory_bytes, 1000U);
+  EXPECT_FALSE(health::is_known(seen.gpu));
+  mine.beat(1000, {0.25, 8e9, {}, 300, 2e6});
+  EXPECT_EQ(mine.snapshot().gpu.utilization, 0.25);
+  EXPECT_EQ(mine.snapshot().gpu.temperature_celsius, std::nullopt);
+  EXPECT_EQ(mine.snapshot().gpu.energy_joules, 2e6);
+  mine.beat(1000);
+  EXPECT_FALSE(health::is_known(mine.snapshot().gpu)) << "nobody reads it any more";
   EXPECT_EQ(mine.committed(), -1) << "nothing is committed yet";
   mine.committed(8);
   EXPECT_EQ(mine.committed(), 8);
