@@ -107,8 +107,23 @@ std::string ledger_path(const std::string& run_dir) { return run_dir + "/ledger.
 
 LedgerText read_ledger(const std::string& run_dir) { return read_lines(run_dir, true); }
 
+std::string ledger_advice(const std::string& run_dir) {
+  return cat("Restore it from a copy; or set it aside (mv ledger.jsonl ledger.broken, in ", run_dir,
+             "): then the run goes on from the newest whole checkpoint with a new ledger, which proves "
+             "nothing of the steps before");
+}
+
+void refuse_ledger(const std::string& run_dir, const std::string& why) {
+  throw CheckpointError(cat(why, ". ", ledger_advice(run_dir)));
+}
+
 Ledger::Ledger(const std::string& run_dir, FileSystem& files) : run_dir_(run_dir), files_(files) {
-  LedgerText text = read_lines(run_dir, false);
+  LedgerText text;
+  try {
+    text = read_lines(run_dir, false);
+  } catch (const CheckpointError& error) {
+    refuse_ledger(run_dir, error.what());
+  }
   records_ = std::move(text.records);
   head_ = text.digests.empty() ? std::string(64, '0') : text.digests.back();
   bytes_ = text.bytes;

@@ -29,10 +29,16 @@ struct LedgerText {
 /// that is not what was written or does not follow the one before.
 LedgerText read_ledger(const std::string& run_dir);
 
+/// What to do about a ledger that a resume refuses.
+std::string ledger_advice(const std::string& run_dir);
+
+/// The one place where a resume refuses a ledger: CheckpointError of `why` and ledger_advice().
+[[noreturn]] void refuse_ledger(const std::string& run_dir, const std::string& why);
+
 /// The sample ledger of a run, for the one process that holds its run.lock; one thread at a time.
 class Ledger {
  public:
-  /// read_ledger(), and cuts a torn last line off, with a warning. CheckpointError.
+  /// read_ledger(), and cuts a torn last line off, with a warning. CheckpointError as of refuse_ledger().
   explicit Ledger(const std::string& run_dir, FileSystem& files = real_file_system());
 
   /// Without the spans of COMMITs, which only grow (read_ledger() has them).

@@ -72,12 +72,6 @@ std::optional<LedgerFlaw> flaw_of_ledger(const nlohmann::json& manifest, const R
                     true};
 }
 
-std::string ledger_advice(const std::string& run_dir) {
-  return cat("Restore it from a copy; or set it aside (mv ledger.jsonl ledger.broken, in ", run_dir,
-             "): then the run goes on from the newest whole checkpoint with a new ledger, which proves "
-             "nothing of the steps before");
-}
-
 std::set<std::int64_t> counted_steps(const Records& ledger) {
   std::set<std::int64_t> steps;
   for (const Commit& commit : path_of(ledger).commits)
@@ -107,7 +101,7 @@ ResumePoint resume_point(const std::string& run_dir, CheckpointStore& store, Led
   const Found& from = *result.from;
   if (const auto flaw = flaw_of_ledger(from.manifest, ledger.records(), ledger.head())) {
     const std::string text = cat(ledger_path(run_dir), ": ", flaw->text);
-    if (flaw->refuses) throw CheckpointError(cat(text, ". ", ledger_advice(run_dir)));
+    if (flaw->refuses) refuse_ledger(run_dir, text);
     result.said.push_back(text);
   }
   for (auto gone = counted.upper_bound(from.step); gone != counted.end(); ++gone) {

@@ -37,8 +37,6 @@ struct LedgerFlaw {
 /// `manifest` says behind which line the checkpoint was committed. `head`: SHA-256 of the ledger's last line.
 std::optional<LedgerFlaw> flaw_of_ledger(const nlohmann::json& manifest,
                                          const std::vector<nlohmann::json>& records, const std::string& head);
-/// What to do about a ledger that a resume refuses.
-std::string ledger_advice(const std::string& run_dir);
 
 /// The steps whose checkpoints the ledger counts on (ledger_path.hpp).
 std::set<std::int64_t> counted_steps(const std::vector<nlohmann::json>& ledger);

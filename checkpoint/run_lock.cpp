@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
 #include <ctime>
 #include <filesystem>
@@ -48,13 +49,29 @@ long long process_start_ticks(long pid) {
 
 namespace {
 
+std::string variable(const char* name) {
+  const char* value = std::getenv(name);
+  return value == nullptr ? "" : value;
+}
+
+// As Slurm's programs take it: the plain id of an array's last element stands for all of them. Empty: no batch job.
+std::string own_job() {
+  const std::string array = variable("SLURM_ARRAY_JOB_ID");
+  return array.empty() ? variable("SLURM_JOB_ID") : cat(array, '_', variable("SLURM_ARRAY_TASK_ID"));
+}
+
+// 0, then 1 after the first requeue, ...
+long long own_start() { return std::strtoll(variable("SLURM_RESTART_COUNT").c_str(), nullptr, 10); }
+
 // null: not a lock of ours.
 nlohmann::json understand(const std::string& text) {
   auto holder = nlohmann::json::parse(text, nullptr, false);
   const bool ours = holder.is_object() && holder.contains("host") && holder["host"].is_string() &&
                     holder.contains("pid") && holder["pid"].is_number_integer() &&
                     holder.value("start_ticks", nlohmann::json(0)).is_number_integer() &&
-                    holder.value("started", nlohmann::json("")).is_string();
+                    holder.value("started", nlohmann::json("")).is_string() &&
+                    holder.value("job", nlohmann::json("")).is_string() &&
+                    holder.value("job_start", nlohmann::json(0)).is_number_integer();
   return ours ? holder : nlohmann::json();
 }
 
@@ -72,6 +89,12 @@ bool holder_is_gone(const nlohmann::json& holder) {
   if (pid <= 0 || (::kill(static_cast<pid_t>(pid), 0) != 0 && errno == ESRCH)) return true;
   const long long then = holder.value("start_ticks", -1LL), now = process_start_ticks(pid);
   return now < 0 || (then >= 0 && then != now);
+}
+
+// Slurm starts a job again only once it has given up all that ran before.
+bool is_of_an_earlier_start(const nlohmann::json& holder) {
+  const std::string job = holder.value("job", "");
+  return !job.empty() && job == own_job() && holder.value("job_start", 0LL) < own_start();
 }
 
 // Two starters that both find a stale lock must not both remove it, one of them removing the other's new
@@ -110,6 +133,7 @@ RunLock::RunLock(const std::string& run_dir, const std::optional<Lease>& lease, 
                       {"pid", ::getpid()},
                       {"start_ticks", process_start_ticks(::getpid())},
                       {"started", utc_now()}};
+  if (const std::string job = own_job(); !job.empty()) mine["job"] = job, mine["job_start"] = own_start();
   if (lease) mine["lease"] = {{"run_id", lease->run_id}, {"generation", lease->generation}};
   mine_ = mine.dump() + '\n';
   real_file_system().make_folder(run_dir);
@@ -117,7 +141,8 @@ RunLock::RunLock(const std::string& run_dir, const std::optional<Lease>& lease, 
   const std::string there = read_all(path_);
   if (!there.empty()) {
     const auto holder = understand(there);
-    if (!holder.is_object() || !(holder_is_gone(holder) || is_older_lease(holder, lease)))
+    if (!holder.is_object() ||
+        !(holder_is_gone(holder) || is_older_lease(holder, lease) || is_of_an_earlier_start(holder)))
       refuse(path_, holder);
   }
   // Empty: its owner died between creating and writing it, both of which happen under the guard.
@@ -145,6 +170,19 @@ void RunLock::require_held() const {
 
 RunLock::~RunLock() {
   if (read_all(path_) == mine_) ::unlink(path_.c_str());
+}
+
+void remove_lock_of_ended_job(const std::string& run_dir, const std::string& name,
+                              const std::function<bool(const std::string& job)>& is_over) {
+  const std::string path = cat(run_dir, '/', name), there = read_all(path);
+  const auto holder = there.empty() ? nlohmann::json() : understand(there);
+  if (!holder.is_object() || holder.value("host", "") == host_name()) return;
+  const std::string job = holder.value("job", "");
+  if (job.empty() || job == own_job() || !is_over(job)) return;
+  const FolderGuard guard(run_dir);
+  if (read_all(path) != there) return;  // somebody has taken it meanwhile
+  if (::unlink(path.c_str()) != 0)
+    throw CheckpointError(cat(std::strerror(errno), " removing ", path, ", which job ", job, " has left"));
 }
 
 }  // namespace entrain::checkpoint

@@ -2,6 +2,7 @@
 #include <charconv>
 #include <iostream>
 
+#include "checkpoint/run_lock.hpp"
 #include "configs/cat.hpp"
 #include "configs/error.hpp"
 #include "configs/log.hpp"
@@ -9,6 +10,7 @@
 #include "coordinator/commands.hpp"
 #include "coordinator/supervise/job_fleet.hpp"
 #include "coordinator/supervise/session.hpp"
+#include "slurm/job_state.hpp"
 
 namespace entrain::coordinator {
 namespace {
@@ -37,6 +39,12 @@ std::string stage_of(const CommandLine& line) {
       cat("entrain run: --stage: want pretrain, finetune or evaluate, got \"", found->second, '"'));
 }
 
+// Slurm answers, and no more knows it or has ended it.
+bool job_is_over(const std::string& job) {
+  std::string complaint;
+  return slurm::alive_jobs({job}, complaint).empty() && complaint.empty();
+}
+
 }  // namespace
 
 int run_command(const std::vector<std::string>& args) {
@@ -63,6 +71,7 @@ int run_command(const std::vector<std::string>& args) {
   settings.worker = {worker_program(), settings.stage, line.path};
   settings.worker.insert(settings.worker.end(), line.overrides.begin(), line.overrides.end());
   set_log_context({0, 0, "run"});
+  checkpoint::remove_lock_of_ended_job(config.run.dir, "supervisor.lock", job_is_over);
   return supervise::Session(std::move(settings)).run();
 }
 

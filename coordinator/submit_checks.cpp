@@ -9,6 +9,7 @@
 #include "configs/error.hpp"
 #include "configs/process.hpp"
 #include "coordinator/plan.hpp"
+#include "coordinator/submit_jobs.hpp"
 #include "sharding/corpus.hpp"
 #include "sharding/value_window.hpp"
 #include "slurm/submission.hpp"
@@ -71,14 +72,39 @@ Finding disk_finding(const SubmitStage& stage, const Plan& plan) {
                         cat("disk: ", both, "; free some, choose another run.dir, or lower checkpoint.keep"));
 }
 
-std::vector<Finding> data_findings(const SubmitStage& stage) {
+std::vector<Finding> bad_node_findings(const SubmitStage& stage) {
+  std::string nodes;
+  for (const auto& bad : bad_nodes_of(stage))
+    nodes += cat(nodes.empty() ? "" : ", ", bad.node, " (", bad.why, "; job ", bad.job, ", ", bad.at, ')');
+  if (nodes.empty()) return {};
+  return {slurm::warning(cat("bad nodes: ", nodes, ", excluded; delete ",
+                             supervise::bad_nodes_path(stage.run_dir + (stage.rows.empty() ? "" : "/row-*")),
+                             " to forget them"))};
+}
+
+// What a stage begins from, where that is not the stage before it: there, or not.
+std::optional<Finding> start_finding(const SubmitStage& stage, const SubmitStage* before) {
+  const std::string& from = stage.resolved.config.init.from;
+  if (stage.name == "pretrain" || stage.follows) return std::nullopt;
+  std::error_code none;
+  const bool there = from == "scratch" || fs::exists(from, none);
+  if (there && before == nullptr) return std::nullopt;
+  std::string text = cat("init.from is ", from, " (", stage.resolved.origins.at("init.from"), ')');
+  if (!there) text += ", which does not exist";
+  if (before != nullptr)
+    text += cat(there ? ", not" : ", and not", " the run of ", before->name, " (", before->run_dir,
+                ") behind which it waits; leave init.from out (the chain fills it in), or set it to ",
+                before->resolved.config.run.dir);
+  else
+    text += cat("; set it to the run.dir of a run that has ended");
+  return there ? slurm::warning(text) : slurm::failure(ExitCode::kData, text);
+}
+
+std::vector<Finding> data_findings(const SubmitStage& stage, const SubmitStage* before) {
   std::vector<Finding> out;
   const RunConfig& config = stage.resolved.config;
   const auto corpus = open_corpus(stage, out);
-  std::error_code none;
-  if (stage.name != "pretrain" && !stage.follows && config.init.from != "scratch" &&
-      !fs::exists(config.init.from, none))
-    out.push_back(slurm::failure(ExitCode::kData, cat("init.from: there is no ", config.init.from)));
+  if (auto start = start_finding(stage, before)) out.push_back(*std::move(start));
   if (stage.name != "pretrain" || !corpus) return out;
   try {
     PlanInput input;
@@ -101,14 +127,11 @@ std::vector<Finding> submit_findings(const SubmitLine& line, const std::vector<s
   const slurm::Site site = slurm::ask_site();
   for (std::size_t i = 0; i < jobs.size(); ++i) {
     const SubmitStage& stage = line.stages[i];
-    auto mine = data_findings(stage);
+    auto mine = data_findings(stage, i > 0 ? &line.stages[i - 1] : nullptr);
+    for (auto& f : bad_node_findings(stage)) mine.push_back(std::move(f));
     for (auto& f : slurm::site_findings(site, jobs[i].slurm, slurm::times_of(stage.run_dir),
                                         jobs[i].lead_seconds, line.rows.size()))
       mine.push_back(std::move(f));
-    if (i > 0 && !stage.follows)
-      mine.push_back(slurm::warning(cat("init.from is ", stage.resolved.config.init.from, ", not the run of ",
-                                        line.stages[i - 1].name, " (", line.stages[i - 1].run_dir,
-                                        ") behind which it waits")));
     if (site.silent.empty()) try {
         mine.push_back(slurm::good("sbatch: " + slurm::test_submission(slurm::job_script(jobs[i]))));
       } catch (const Error& e) {

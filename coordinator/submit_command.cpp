@@ -7,6 +7,7 @@
 #include "configs/log.hpp"
 #include "coordinator/commands.hpp"
 #include "coordinator/submit_checks.hpp"
+#include "coordinator/submit_ended.hpp"
 #include "coordinator/submit_jobs.hpp"
 #include "coordinator/submit_stages.hpp"
 #include "slurm/job_record.hpp"
@@ -43,6 +44,12 @@ void tell_limit(const slurm::JobScript& job, const std::string& id) {
 
 void submit_line(const SubmitLine& line, const std::vector<slurm::JobScript>& jobs) {
   for (const auto& stage : line.stages) require_no_job(stage);
+  const EndedRuns ended = ended_runs(line);
+  std::cout << ended.text;
+  if (ended.all) {
+    std::cout << "nothing is submitted; to go on, ask for more (train.steps=...), or set another run.dir\n";
+    return;
+  }
   require_good(submit_findings(line, jobs));
   write_scripts(jobs, line.rows);
   std::vector<Queued> queue;

@@ -29,16 +29,28 @@ std::int64_t lead_of(const SubmitStage& stage, const slurm::RunTimes& times) {
   return static_cast<std::int64_t>(lead);
 }
 
+// What is printed is no file yet, and of several stages or rows no single script.
+std::string way_to_run(const SubmitLine& line, const std::string& run_dir) {
+  if (line.stages.size() > 1 || !line.rows.empty())
+    return "the same command without --print, which writes each script to its run.dir and submits it";
+  const std::string script = slurm::bash_quote(slurm::script_path(run_dir));
+  return cat("mkdir -p ", slurm::bash_quote(run_dir), " && ", line.typed, " > ", script, " && sbatch ",
+             script);
+}
+
 slurm::JobScript job_of(const SubmitLine& line, std::size_t i) {
   const SubmitStage& stage = line.stages[i];
   slurm::JobScript job;
   job.typed = line.typed;
+  if (line.print) job.run_with = way_to_run(line, stage.run_dir);
   job.program = fs::read_symlink("/proc/self/exe").parent_path() / "entrain";
   job.stage = stage.name;
   job.run_dir = stage.run_dir;
   job.work_dir = fs::current_path();
   job.settings = settings_text(stage.resolved);
   job.slurm = stage.resolved.config.slurm;
+  for (const auto& bad : bad_nodes_of(stage))
+    job.slurm.exclude += cat(job.slurm.exclude.empty() ? "" : ",", bad.node);
   job.lead_seconds = lead_of(stage, slurm::times_of(stage.run_dir));
   job.rows = stage.rows;
   job.at_once = line.at_once;
@@ -52,12 +64,17 @@ slurm::JobScript job_of(const SubmitLine& line, std::size_t i) {
   return job;
 }
 
+// Of the run, or of the sweep and each of its rows.
+std::vector<std::string> folders_of(const std::string& run_dir, std::size_t rows) {
+  std::vector<std::string> folders{run_dir};
+  for (std::size_t i = 0; i < rows; ++i) folders.push_back(cat(run_dir, "/row-", i));
+  return folders;
+}
+
 // A DONE of a run that was given more steps since would end the new job at once. If the run is done, it finds out itself.
 void remove_done(const slurm::JobScript& job) {
-  std::vector<std::string> folders{job.run_dir};
-  for (std::size_t i = 0; i < job.rows.size(); ++i) folders.push_back(cat(job.run_dir, "/row-", i));
   std::error_code none;
-  for (const auto& folder : folders) fs::remove(folder + "/DONE", none);
+  for (const auto& folder : folders_of(job.run_dir, job.rows.size())) fs::remove(folder + "/DONE", none);
 }
 
 std::string stage_name(const std::vector<slurm::JobScript>& jobs, std::size_t stage) {
@@ -65,6 +82,16 @@ std::string stage_name(const std::vector<slurm::JobScript>& jobs, std::size_t st
 }
 
 }  // namespace
+
+std::vector<supervise::NotedNode> bad_nodes_of(const SubmitStage& stage) {
+  std::vector<supervise::NotedNode> out;
+  for (const auto& folder : folders_of(stage.run_dir, stage.rows.size()))
+    for (auto& bad : supervise::young_nodes(supervise::noted_nodes(folder), utc_now())) {
+      std::erase_if(out, [&](const auto& other) { return other.node == bad.node; });
+      out.push_back(std::move(bad));
+    }
+  return out;
+}
 
 std::vector<slurm::JobScript> jobs_of(const SubmitLine& line) {
   std::vector<slurm::JobScript> jobs;

@@ -4,11 +4,16 @@
 #include <vector>
 
 #include "coordinator/submit_stages.hpp"
+#include "coordinator/supervise/bad_nodes.hpp"
 #include "slurm/job_script.hpp"
 
 namespace entrain::coordinator {
 
-/// What each stage's batch script is made of; reads the history of its run, and lists its files where they are staged.
+/// Nodes that earlier jobs of this run, or of a sweep's rows, found bad within the last day (supervise/bad_nodes.hpp).
+std::vector<supervise::NotedNode> bad_nodes_of(const SubmitStage& stage);
+
+/// What each stage's batch script is made of; reads the history of its run, and lists its files where they are staged. Its
+/// bad nodes are excluded, with those of slurm.exclude.
 std::vector<slurm::JobScript> jobs_of(const SubmitLine& line);
 
 /// The jobs of one stage, as they stand in the queue.

@@ -39,12 +39,38 @@ cancelled() {
 }
 )sh";
 
+const char* const kBadNodes =
+    R"sh(# Nodes that this start's preflight found bad, with those that the job leaves out already, for its next start. Nothing where
+# it would wait for ever without them.
+nodes_to_avoid() {
+  local line had bad='' script=$1
+  [ -r "$RUN/bad_nodes.json" ] || return
+  while IFS= read -r line; do
+    [[ $line = *"\"job\":\"$SLURM_JOB_ID\""* && $line =~ \"node\":\"([A-Za-z0-9._-]+)\" ]] || continue
+    bad+=${bad:+,}${BASH_REMATCH[1]}
+  done < "$RUN/bad_nodes.json"
+  [ -n "$bad" ] || return
+  had=$(timeout 10 squeue -h -j "$ID" -o %x 2> /dev/null)
+  bad=${had:+$had,}$bad
+  timeout 10 sbatch --test-only --exclude="$bad" "$script" > /dev/null 2>&1 && echo "$bad"
+}
+# Slurm takes it for a job that waits, and ends this script meanwhile: the TERM may hit scontrol, too.
+leave_out() {
+  local try
+  [ -n "$1" ] || return
+  for try in 1 2 3; do
+    timeout 10 scontrol update "JobId=$ID" "ExcNodeList=$1" && say "the next start gets other nodes than $1" && return
+    sleep 0.3
+  done
+}
+)sh";
+
 const char* const kSuccessor =
     R"sh(# Where Slurm takes no requeue: this script again as a new job, and the stages behind it, whose old jobs go with this one.
 successor() {
   local id i
   command -v sbatch > /dev/null || { say "there is no sbatch here either; go on by hand: sbatch $BASE/job.sh"; return; }
-  id=$(submit --dependency=singleton "$BASE/job.sh") || { say "sbatch refused a successor; go on by hand: sbatch $BASE/job.sh"; return; }
+  id=$(submit --dependency=singleton ${bad:+"--exclude=$bad"} "$BASE/job.sh") || { say "sbatch refused a successor; go on by hand: sbatch $BASE/job.sh"; return; }
   say "job ${id%%;*} goes on instead, after this one"
   record "${id%%;*}" "$STAGE" "$BASE" "$BASE"
   for i in "${!NEXT[@]}"; do
@@ -70,7 +96,7 @@ successor() {
   local id by_hand="sbatch --array=$SLURM_ARRAY_TASK_ID $BASE/job.sh"
   command -v sbatch > /dev/null || { say "there is no sbatch here either; go on by hand: $by_hand"; return; }
   id=$(ENTRAIN_STARTS=$((STARTS + 1)) timeout 60 env -u SLURM_RESTART_COUNT sbatch --parsable \
-    --dependency="afterany:$ID" --array="$SLURM_ARRAY_TASK_ID" "$BASE/job.sh") || {
+    --dependency="afterany:$ID" --array="$SLURM_ARRAY_TASK_ID" ${bad:+"--exclude=$bad"} "$BASE/job.sh") || {
     say "sbatch refused a successor; go on by hand: $by_hand"; return; }
   say "job ${id%%;*} goes on instead, after this one"
   printf '{"job":"%s","time":"%s","stage":"%s"}\n' "${id%%;*}" "$(date -u +%Y-%m-%dT%H:%M:%SZ)" "$STAGE" >> "$BASE/jobs.jsonl"
@@ -81,20 +107,21 @@ successor() {
 const char* const kRequeue =
     R"sh(# The run wants to go on in the next job. A brake for a loop that nobody looks at.
 again() {
-  local said
+  local said bad
   if cancelled; then
     say "the job was cancelled, so it is not requeued; to go on: sbatch $BASE/job.sh"
   elif [ "$STARTS" -ge 100 ]; then
     say "not requeued: it was started $((STARTS + 1)) times; to go on: sbatch $BASE/job.sh"
-  elif ! command -v scontrol > /dev/null; then
+  elif bad=$(nodes_to_avoid "$BASE/job.sh"); ! command -v scontrol > /dev/null; then
     say "there is no scontrol on this node, so Slurm cannot requeue the job"
     successor
   else
     say "asks Slurm to requeue the job"  # which may end this script at once
-    said=$(timeout 60 scontrol requeue "$ID" 2>&1) && return
+    said=$(timeout 60 scontrol requeue "$ID" 2>&1) && { leave_out "$bad"; return; }
     # At the end of a preemption's grace Slurm has done so by itself, and says so while squeue may still show COMPLETING.
     if [[ $said = *"pending execution"* || $(timeout 20 squeue -h -j "$ID" -o %T 2> /dev/null) = PENDING* ]]; then
       say "Slurm has done so by itself already"
+      leave_out "$bad"
       return
     fi
     echo "$said"
@@ -109,15 +136,53 @@ const char* const kNextOfChain = R"sh(again() { say "the next job of the chain, 
 
 const char* const kTraps =
     R"sh(# Slurm warns this shell (USR1: the time limit comes; TERM: preempted or cancelled); the supervisor is told, commits, ends.
-SUP='' NOTICE=''
+SUP='' NOTICE='' GUARD=''
 trap 'NOTICE=USR1; [ -z "$SUP" ] || kill -USR1 "$SUP" 2> /dev/null' USR1
 trap 'NOTICE=TERM; [ -z "$SUP" ] || kill -TERM "$SUP" 2> /dev/null' TERM
 )sh";
 
-const char* const kRunBegins = R"sh(if [ -n "$NOTICE" ]; then
-  say "the job is told to end before the run began"
-  rc=75
-else
+// What the other node runs has no single quotes. Its srun has a session of its own: a hangup of this one's would make it
+// cancel the step. It acts only on a clear answer: the job has lost a node that it had. After
+// a requeue that was taken it is ended, maybe in the midst of scontrol.
+const char* const kGuard =
+    R"sh(# Where this node dies, Slurm keeps the job on the others (--no-kill), without a script that would act. So another one looks
+# every 15 s whether the job still has this node, and has it requeued if not.
+guard() {
+  local try step=''
+  trap '[ -z "$step" ] || kill "$step" 2> /dev/null; exit' TERM
+  for ((try = 1; try < SLURM_JOB_NUM_NODES; try++)); do  # the one that looks may die itself
+    setsid srun --overlap --mpi=none --relative=1 --nodes=1 --ntasks=1 --ntasks-per-node=1 bash -c '
+first=$1 id=$2 run=$3
+exec >> "$run/slurm-$id.out" 2>&1
+say() { echo "[$(date -u +%Y-%m-%dT%H:%M:%SZ) job $id, $SLURMD_NODENAME] $*"; }
+state() { timeout 20 squeue -h -j "$id" -o %T "$@" 2> /dev/null; }
+[ -n "$(state -w "$first")" ] || exit
+while sleep 15; do
+  with=$(state -w "$first") && [ -z "$with" ] && [ "$(state)" = RUNNING ] || continue
+  say "$first, the first node, is lost, and this script with it; asks Slurm to requeue the job"
+  timeout 60 scontrol requeue "$id" && exit
+  [ "$(state)" = RUNNING ] || exit
+  say "Slurm did not requeue the job, so it is cancelled; a chain goes on by itself, else: sbatch $run/job.sh"
+  timeout 60 scancel "$id"
+  exit
+done' guard "$SLURMD_NODENAME" "$ID" "$BASE" < /dev/null > /dev/null 2>&1 &
+    step=$!
+    wait "$step"
+    sleep 15 > /dev/null & step=$!
+    wait "$step"
+  done
+}
+guard & GUARD=$!
+)sh";
+
+const char* const kRunBegins =
+    R"sh(# A supervisor that is killed itself is started again, at most 3 times, and takes over the ranks that still run.
+for again_at in 1 2 3 ''; do
+  if [ -n "$NOTICE" ]; then
+    say "the job is told to end, so the run is not started"
+    rc=75
+    break
+  fi
 )sh";
 
 const char* const kRunEnds = R"sh(  SUP=$!
@@ -129,7 +194,11 @@ const char* const kRunEnds = R"sh(  SUP=$!
     wait "$SUP"; r2=$?; [ "$r2" -eq 127 ] || rc=$r2
     break
   done
-fi
+  SUP=''
+  [ "$rc" -gt 128 ] && [ -n "$again_at" ] || break
+  say "the supervisor was killed ($rc): starts it again, $again_at of 3"
+done
+[ -z "$GUARD" ] || kill "$GUARD" 2> /dev/null
 say "the run ended with $rc"
 )sh";
 

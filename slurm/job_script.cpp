@@ -57,8 +57,8 @@ std::string preparation(const SlurmSection& s) {
 
 // How the run goes on after 75 and 76.
 std::string again(const JobScript& job) {
-  if (!job.rows.empty()) return cat(kCancelled, kSuccessorOfRow, kRequeue);
-  if (job.slurm.chain == "requeue") return cat(kCancelled, kSuccessor, kRequeue);
+  if (!job.rows.empty()) return cat(kCancelled, kBadNodes, kSuccessorOfRow, kRequeue);
+  if (job.slurm.chain == "requeue") return cat(kCancelled, kBadNodes, kSuccessor, kRequeue);
   return kNextOfChain;
 }
 
@@ -81,7 +81,8 @@ std::string job_script(const JobScript& job) {
   const std::int64_t ranks = job.slurm.nodes * job.slurm.ranks_per_node;
   return cat(job_header(job), '\n', kEnvironment, variables(job), kSay, kDone, settings(job), '\n',
              again(job), '\n', kTraps, '\n', preparation(job.slurm),
-             job.files.empty() ? "" : staging(job.slurm.staging, job.files), kRunBegins,
+             job.files.empty() ? "" : staging(job.slurm.staging, job.files),
+             job.slurm.nodes + job.slurm.spares > 1 ? kGuard : "", kRunBegins,
              "  \"$ENTRAIN\" run \"$RUN/job.yaml\" --stage \"$STAGE\" -n ", ranks, " \"${WORDS[@]}\" &\n",
              kRunEnds, '\n', verdicts(job));
 }

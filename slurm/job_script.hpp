@@ -11,6 +11,7 @@ namespace entrain::slurm {
 /// All that the batch script of one stage depends on. Paths are absolute.
 struct JobScript {
   std::string typed{};     ///< "entrain submit pretrain.yaml": its first comment, one line
+  std::string run_with{};  ///< its second comment: what to type to run it; empty: what suits RUN/job.sh
   std::string program{};   ///< the front door, as the job shall call it
   std::string stage{};     ///< pretrain | finetune | evaluate
   std::string run_dir{};   ///< of a sweep: that of all its rows, which are row-0, row-1, ... in it

@@ -4,7 +4,6 @@
 #include <charconv>
 #include <sstream>
 
-#include "slurm/commands.hpp"
 #include "slurm/fields.hpp"
 #include "slurm/time_limit.hpp"
 
@@ -68,6 +67,14 @@ Site parse_site(const std::string& config, const std::string& partitions) {
   return site;
 }
 
+std::string why_silent(const CommandResult& answer) {
+  const auto says = [&](const char* words) { return answer.complaint.find(words) != std::string::npos; };
+  if (says("establish a configuration source") || says("s_p_parse_file"))
+    return "its programs are here, but no configuration for them (slurm.conf, or SLURM_CONF)";
+  if (says("Unable to contact slurm controller")) return "its controller (slurmctld) cannot be reached";
+  return answer.complaint;
+}
+
 Site ask_site() {
   Site site;
   const auto config = run_command({"scontrol", "show", "config"}, kAskSeconds);
@@ -75,13 +82,13 @@ Site ask_site() {
     site.has_scontrol = false;
     const auto sinfo = run_command({"sinfo", "--noheader", "--format=%P|%a|%l|%D"}, kAskSeconds);
     site.partitions = parse_sinfo(sinfo.out);
-    site.silent = sinfo.complaint;
+    site.silent = why_silent(sinfo);
   } else if (config.ok()) {
     const auto partitions = run_command({"scontrol", "--oneliner", "show", "partition"}, kAskSeconds);
     site = parse_site(config.out, partitions.out);
-    site.silent = partitions.complaint;
+    site.silent = why_silent(partitions);
   } else {
-    site.silent = config.complaint;
+    site.silent = why_silent(config);
   }
   if (!site.silent.empty()) return site;
   const auto mpi = run_command({"srun", "--mpi=list"}, kAskSeconds);

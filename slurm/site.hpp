@@ -4,6 +4,8 @@
 #include <string>
 #include <vector>
 
+#include "slurm/commands.hpp"
+
 namespace entrain::slurm {
 
 /// A partition, as far as Slurm tells. Nothing: no limit, or not told.
@@ -33,6 +35,9 @@ struct Site {
 /// --format=%P|%a|%l|%D`.
 Site parse_site(const std::string& config, const std::string& partitions);
 std::vector<Partition> parse_sinfo(const std::string& text);
+
+/// Why one of Slurm's programs has failed, in a few words instead of its own lines; empty: it has not.
+std::string why_silent(const CommandResult& answer);
 
 /// Asks the cluster. Takes as long as Slurm does, at most some 30 s: after one question without an answer no other is put.
 Site ask_site();

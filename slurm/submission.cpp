@@ -18,6 +18,20 @@ std::string without_prefix(std::string line) {
   return line;
 }
 
+// "Job 5 to start at TIME using 2 processors on nodes n[1-2] in partition low", without the number of a job that will
+// never be. Other words as they are.
+std::string start_of(const std::string& line) {
+  const auto word_after = [&](const std::string& words) {
+    const auto at = line.find(words);
+    if (at == std::string::npos) return std::string();
+    const auto begin = at + words.size();
+    return line.substr(begin, line.find(' ', begin) - begin);
+  };
+  const std::string time = word_after(" to start at "), nodes = word_after(" on nodes ");
+  if (time.empty()) return line;
+  return cat("can start at ", time, nodes.empty() ? "" : " on ", nodes);
+}
+
 }  // namespace
 
 std::string submit(const std::string& script, const std::vector<std::string>& options) {
@@ -46,7 +60,7 @@ std::string test_submission(const std::string& script_text) {
   std::string last;
   for (std::string line; std::getline(lines, line);)
     if (line.find("to start") != std::string::npos || last.empty()) last = without_prefix(line);
-  return last;
+  return start_of(last);
 }
 
 void cancel_pending(const std::vector<std::string>& job_ids) {

@@ -8,7 +8,7 @@ namespace entrain::slurm {
 /// sbatch does not answer in time it says that the job may be in the queue all the same.
 std::string submit(const std::string& script, const std::vector<std::string>& options);
 
-/// What `sbatch --test-only` says of a script that is not submitted: "Job 5 to start at ..."; Error 69 where Slurm would
+/// What `sbatch --test-only` says of a script that is not submitted: "can start at TIME on NODES"; Error 69 where Slurm would
 /// not take it.
 std::string test_submission(const std::string& script_text);
 

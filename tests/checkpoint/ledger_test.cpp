@@ -180,6 +180,31 @@ TEST(Ledger, ABreakElsewhereIsAnErrorThatNamesTheLineAndChangesNothing) {
   EXPECT_EQ(read_file(run / "ledger.jsonl"), bad);
 }
 
+TEST(Ledger, WhatAResumeRefusesEndsWithTheWayOutOnceAndAReaderGetsTheFlawAlone) {
+  const TemporaryFolder run;
+  write_small_ledger(run.path());
+  const std::string whole = read_file(run / "ledger.jsonl"), advice = checkpoint::ledger_advice(run.path());
+  const auto lines = lines_of(whole);
+  const auto resumed = [&](const std::string& text) {
+    write_file(run / "ledger.jsonl", text);
+    return said([&] { const Ledger ledger(run.path()); });
+  };
+  EXPECT_EQ(resumed(whole), "");
+  std::string flipped = whole;
+  flipped[whole.size() / 2] ^= 1;
+  for (const std::string& text : {flipped, joined({lines[0], lines[2], lines[3], lines[4]}),
+                                  joined({lines[1], lines[2]}), "{}\n" + whole}) {
+    const std::string error = resumed(text);
+    EXPECT_THAT(error, ::testing::EndsWith(". " + advice));
+    EXPECT_EQ(error.find(advice), error.rfind(advice));
+    EXPECT_EQ(said([&] { read_ledger(run.path()); }) + ". " + advice, error);
+  }
+  std::filesystem::remove(run / "ledger.jsonl");
+  std::filesystem::create_directory(run / "ledger.jsonl");
+  EXPECT_THAT(said([&] { const Ledger ledger(run.path()); }),
+              AllOf(HasSubstr("cannot be read"), ::testing::EndsWith(advice)));
+}
+
 TEST(Ledger, AFileCutBehindItsWritersBackIsAnError) {
   const TemporaryFolder run;
   write_small_ledger(run.path());

@@ -162,6 +162,80 @@ TEST(RunLock, APidThatWasUsedAgainIsStaleButAnotherHostIsNot) {
   EXPECT_EQ(refusal(run.path()), "") << "its owner died between creating and writing";
 }
 
+// The environment of a batch job, as long as it lives.
+struct InJob {
+  InJob(const char* job, const char* start) {
+    ::setenv("SLURM_JOB_ID", job, 1);
+    ::setenv("SLURM_RESTART_COUNT", start, 1);
+  }
+  ~InJob() {
+    for (const char* name :
+         {"SLURM_JOB_ID", "SLURM_RESTART_COUNT", "SLURM_ARRAY_JOB_ID", "SLURM_ARRAY_TASK_ID"})
+      ::unsetenv(name);
+  }
+};
+
+// A lock taken by this process, as if on another host.
+void lock_elsewhere(const std::string& run_dir) {
+  nlohmann::json holder;
+  {
+    const RunLock lock(run_dir);
+    holder = nlohmann::json::parse(read_file(run_dir + "/run.lock"));
+  }
+  holder["host"] = "elsewhere";
+  write_file(run_dir + "/run.lock", holder.dump());
+}
+
+TEST(RunLock, OfAnEarlierStartOfThisBatchJobIsTakenOverFromADeadHost) {
+  const TemporaryFolder run;
+  lock_elsewhere(run.path());
+  const InJob none("12", "3");
+  EXPECT_NE(refusal(run.path()), "") << "of no job";
+  {
+    const InJob before("12", "2");
+    std::filesystem::remove(run / "run.lock");
+    lock_elsewhere(run.path());
+    EXPECT_NE(refusal(run.path()), "") << "of the same start, on another of its nodes";
+  }
+  EXPECT_NE(refusal(run.path()), "") << "out of the job";
+  const InJob other("13", "3");
+  EXPECT_NE(refusal(run.path()), "") << "of another job";
+  const InJob again("12", "3");
+  EXPECT_EQ(refusal(run.path()), "");
+}
+
+TEST(RunLock, OfAnotherJobIsRemovedWhereTheSchedulerHasEndedIt) {
+  const TemporaryFolder run;
+  std::vector<std::string> asked;
+  const auto remove = [&](bool over) {
+    checkpoint::remove_lock_of_ended_job(run.path(), "run.lock", [&](const std::string& job) {
+      asked.push_back(job);
+      return over;
+    });
+    return !std::filesystem::exists(run / "run.lock");
+  };
+  EXPECT_TRUE(remove(true)) << "there is none";
+  lock_elsewhere(run.path());
+  EXPECT_FALSE(remove(true)) << "of no job";
+  std::filesystem::remove(run / "run.lock");
+  {
+    const InJob there("12", "0");
+    const RunLock here(run.path());
+    const InJob other("13", "0");
+    EXPECT_FALSE(remove(true)) << "of a process that lives here";
+  }
+  const InJob array("16", "0");
+  ::setenv("SLURM_ARRAY_JOB_ID", "16", 1);
+  ::setenv("SLURM_ARRAY_TASK_ID", "3", 1);
+  lock_elsewhere(run.path());
+  EXPECT_FALSE(remove(true)) << "of this job itself";
+  EXPECT_THAT(asked, ::testing::IsEmpty());
+  ::setenv("SLURM_ARRAY_TASK_ID", "4", 1);
+  EXPECT_FALSE(remove(false));
+  EXPECT_TRUE(remove(true));
+  EXPECT_THAT(asked, ::testing::ElementsAre("16_3", "16_3"));
+}
+
 // How many of `starters` processes that begin at the same moment get the lock over a stale one. A winner holds it until
 // all have answered.
 int winners(int starters) {

@@ -3,8 +3,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <chrono>
 #include <csignal>
+#include <functional>
 #include <thread>
 
 #include "slurm/job_record.hpp"
@@ -94,10 +96,109 @@ TEST_F(Loop, TwoSignalsReachTheRunAndItsCodeIsKept) {
   EXPECT_EQ(tests::read_file(job_.run_dir + "/signals"), "USR1\nUSR1\nUSR1\nTERM\n");
 }
 
-TEST_F(Loop, AKilledRunIs137AndNotRequeued) {
-  const Ran ran = play("kill");
+TEST_F(Loop, AKilledSupervisorIsStartedAgainThreeTimesAndThenNot) {
+  const auto starts = [&] { return std::ranges::count(tests::read_file(job_.run_dir + "/starts"), '\n'); };
+  const Ran once = play("kill 75");
+  EXPECT_EQ(once.code, 75) << once.output;
+  EXPECT_EQ(starts(), 2);
+  EXPECT_THAT(once.output, HasSubstr("the supervisor was killed (137): starts it again, 1 of 3\n"));
+  EXPECT_THAT(site_.calls("scontrol"), ElementsAre("scontrol requeue 12"));
+
+  const Ran ran = play("kill kill kill kill 0");
   EXPECT_EQ(ran.code, 137) << ran.output;
-  EXPECT_THAT(site_.calls(), IsEmpty());
+  EXPECT_EQ(starts(), 4);
+  EXPECT_THAT(ran.output, HasSubstr("starts it again, 3 of 3\n"));
+  EXPECT_THAT(site_.calls(), IsEmpty()) << "and is not requeued";
+}
+
+TEST_F(Loop, ARunThatIsKilledWhenItWasToldToEndIsNotStartedAgain) {
+  const Ran ran = play("told", {SIGUSR1});
+  EXPECT_EQ(ran.code, 75) << ran.output;
+  EXPECT_EQ(tests::read_file(job_.run_dir + "/starts"), "restart=0 job=12 no_kill=set cpus=unset\n");
+  EXPECT_THAT(ran.output, HasSubstr("the job is told to end, so the run is not started\n"));
+  EXPECT_THAT(site_.calls("scontrol"), ElementsAre("scontrol requeue 12"));
+}
+
+// On two nodes, with the waits of the script cut short: until the run has begun and `ready` says so.
+class Guard : public Loop {
+ protected:
+  Guard() {
+    job_.slurm.nodes = 2;
+    more_ = "SLURM_JOB_NUM_NODES=2 SLURMD_NODENAME=n1";
+    site_.lay("squeue.w.out", "RUNNING\n");
+    site_.lay("squeue.out", "RUNNING\n");
+    tests::write_file(site_.bin() + "/sleep",
+                      "#!/bin/bash\n[ \"$1\" != 15 ] || set -- 0.1\nexec /bin/sleep \"$1\"\n");
+    std::filesystem::permissions(site_.bin() + "/sleep", std::filesystem::perms::owner_all);
+  }
+  // A run that is told to end once `ready` does not hold any more; what the guard has logged meanwhile.
+  std::string log_of(const std::function<bool()>& ready) {
+    tests::Command shell(start("stop"));
+    for (int i = 0; i < 3000 && !ready(); ++i) pause();
+    EXPECT_TRUE(ready());
+    shell.signal(SIGUSR1);
+    EXPECT_EQ(shell.wait(60).code, 75);
+    const std::string path = job_.run_dir + "/slurm-12.out";
+    return std::filesystem::exists(path) ? tests::read_file(path) : "";
+  }
+  bool began() const { return std::filesystem::exists(job_.run_dir + "/ready"); }
+  std::size_t looks() const { return site_.calls("squeue -h -j 12 -o %T -w n1").size(); }
+};
+
+TEST_F(Guard, ALostFirstNodeHasTheJobRequeued) {
+  const std::string log = log_of([&] {
+    if (began() && looks() == 2)
+      site_.lay("squeue.w.out", "");  // as long as it has the node, nothing happens
+    return !site_.calls("scontrol requeue").empty();
+  });
+  EXPECT_THAT(log, HasSubstr("n1, the first node, is lost, and this script with it; asks Slurm to requeue"));
+  EXPECT_THAT(log, Not(HasSubstr("cancelled")));
+  EXPECT_THAT(site_.calls("srun"), ElementsAre(StartsWith("srun --overlap --mpi=none --relative=1 --nodes=1 "
+                                                          "--ntasks=1 --ntasks-per-node=1 bash -c ")));
+  EXPECT_THAT(site_.calls("scancel"), IsEmpty());
+}
+
+TEST_F(Guard, WhereARequeueIsRefusedTheJobIsCancelled) {
+  site_.lay("scontrol.requeue.code", "1");
+  site_.lay("scontrol.requeue.err", "Requested operation is presently disabled for job 12\n");
+  const std::string log = log_of([&] {
+    if (began() && looks() > 1) site_.lay("squeue.w.out", "");
+    return !site_.calls("scancel").empty();
+  });
+  EXPECT_THAT(site_.calls("scancel"), ElementsAre("scancel 12"));
+  EXPECT_THAT(log, HasSubstr("Requested operation is presently disabled for job 12\n"));
+  EXPECT_THAT(log, HasSubstr("so it is cancelled; a chain goes on by itself, else: sbatch " + job_.run_dir));
+}
+
+TEST_F(Guard, WithoutAClearAnswerItDoesNothing) {
+  const auto nothing = [&](const std::function<void()>& happens) {
+    const std::string log = log_of([&] {
+      if (began() && looks() > 1) happens();
+      return looks() > 5;
+    });
+    EXPECT_EQ(log, "");
+    EXPECT_THAT(site_.calls("scontrol"), ElementsAre("scontrol requeue 12")) << "by the script, for the 75";
+    EXPECT_THAT(site_.calls("scancel"), IsEmpty());
+  };
+  nothing([] {});  // it has the node all the time
+  nothing([&] { site_.lay("squeue.w.code", "1"), site_.lay("squeue.w.out", ""); });
+  std::filesystem::remove(site_.site() + "/squeue.w.code");
+  site_.lay("squeue.w.out", "RUNNING\n");
+  nothing([&] { site_.lay("squeue.out", "COMPLETING\n"), site_.lay("squeue.w.out", ""); });
+}
+
+TEST_F(Guard, NothingOfItIsLeftAndItsFailureHurtsNobody) {
+  site_.lay("squeue.w.out", "");  // it never saw the node: not even squeue may be there
+  EXPECT_EQ(log_of([&] { return began() && looks() > 0; }), "");
+  site_.lay("srun.code", "1");
+  EXPECT_EQ(play("0").code, 0);
+  std::filesystem::remove(site_.site() + "/srun.code");
+  std::filesystem::remove(job_.run_dir + "/DONE");
+  site_.lay("squeue.w.out", "RUNNING\n");
+  log_of([&] { return began() && looks() > 2; });
+  const std::size_t looked = looks();
+  std::this_thread::sleep_for(std::chrono::milliseconds(500));
+  EXPECT_EQ(looks(), looked) << "it is ended with the run";
 }
 
 TEST_F(Loop, ARunThatDiesBeforeTheTrapReturnsKeepsItsCode) {
@@ -280,11 +381,57 @@ TEST_F(Loop, AnArrayElementIsRequeuedByItself) {
                                                  job_.run_dir + "/job.sh"));
 }
 
+TEST_F(Loop, NodesThatThisStartFoundBadAreLeftOutOfTheNext) {
+  tests::write_file(job_.run_dir + "/bad_nodes.json",
+                    "[\n{\"node\":\"n1\",\"why\":\"\",\"job\":\"11\",\"at\":\"\"},\n"
+                    "{\"node\":\"n3\",\"why\":\"its \\\"links\\\"\",\"job\":\"12\",\"at\":\"\"},\n"
+                    "{\"node\":\"n4\",\"why\":\"\",\"job\":\"12\",\"at\":\"\"}\n]\n");
+  site_.lay("squeue.o.out", "n[7-8]\n");
+  const std::string test = "sbatch --test-only --exclude=n[7-8],n3,n4 " + job_.run_dir + "/job.sh";
+  const Ran ran = play("75");
+  EXPECT_EQ(ran.code, 75);
+  EXPECT_THAT(site_.calls("sbatch"), ElementsAre(test));
+  EXPECT_THAT(site_.calls("scontrol"),
+              ElementsAre("scontrol requeue 12", "scontrol update JobId=12 ExcNodeList=n[7-8],n3,n4"));
+  EXPECT_THAT(ran.output, HasSubstr("the next start gets other nodes than n[7-8],n3,n4"));
+
+  site_.lay("scontrol.update.code", "1");
+  EXPECT_EQ(play("75").code, 75);
+  EXPECT_THAT(site_.calls("scontrol update"), SizeIs(3)) << "the TERM of the requeue may have hit the first";
+
+  site_.lay("sbatch.test-only.code", "1");
+  EXPECT_EQ(play("75").code, 75);
+  EXPECT_THAT(site_.calls("scontrol"), ElementsAre("scontrol requeue 12"))
+      << "without these nodes it would wait for ever";
+  play("69");
+  EXPECT_THAT(site_.calls(), IsEmpty());
+}
+
+TEST_F(Loop, ASuccessorIsSubmittedWithoutBadNodes) {
+  tests::write_file(job_.run_dir + "/bad_nodes.json",
+                    "[\n{\"node\":\"n3\",\"why\":\"\",\"job\":\"12\"}\n]\n");
+  site_.lay("scontrol.requeue.code", "1");
+  site_.lay("scontrol.requeue.err", "Requested operation is presently disabled for job 12\n");
+  EXPECT_EQ(play("75").code, 75);
+  EXPECT_THAT(
+      site_.calls("sbatch --parsable"),
+      ElementsAre("sbatch --parsable --dependency=singleton --exclude=n3 " + job_.run_dir + "/job.sh"));
+  job_.rows = {{"optim.lr=0.1"}};
+  more_ = "SLURM_ARRAY_JOB_ID=40 SLURM_ARRAY_TASK_ID=0";
+  std::filesystem::create_directory(job_.run_dir + "/row-0");
+  std::filesystem::rename(job_.run_dir + "/bad_nodes.json", job_.run_dir + "/row-0/bad_nodes.json");
+  tests::write_file(job_.run_dir + "/row-0/plan", "75");
+  play("");
+  EXPECT_THAT(site_.calls("sbatch --parsable"),
+              ElementsAre("sbatch --parsable --dependency=afterany:40_0 --array=0 --exclude=n3 " +
+                          job_.run_dir + "/job.sh"));
+}
+
 TEST_F(Loop, ChainsNeedNoRequeueAndEndTogether) {
   for (const char* chain : {"singleton", "array"}) {
     job_.slurm.chain = chain;
     more_ = "SLURM_ARRAY_JOB_ID=40 SLURM_ARRAY_TASK_ID=1";
-    for (const char* code : {"75", "76", "137"}) {
+    for (const char* code : {"75", "76", "137 137 137 137"}) {
       play(code);
       EXPECT_THAT(site_.calls(), IsEmpty()) << chain << code;
     }

@@ -65,7 +65,7 @@ class Lab : public ::testing::Test {
   void submit(const std::string& words) {
     const Ran ran = sh("bin/entrain-front submit " + words + " data.files=d.h5");
     ASSERT_EQ(ran.code, 0) << ran.output;
-    EXPECT_THAT(ran.output, HasSubstr("to start at "));
+    EXPECT_THAT(ran.output, HasSubstr("can start at "));
   }
   std::string file(const std::string& name) const {
     return std::filesystem::exists(folder_ / name) ? tests::read_file(folder_ / name) : "";

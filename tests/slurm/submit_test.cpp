@@ -6,8 +6,10 @@
 #include <nlohmann/json.hpp>
 
 #include "configs/error.hpp"
+#include "configs/log.hpp"
 #include "configs/reader.hpp"
 #include "coordinator/submit_stages.hpp"
+#include "coordinator/supervise/bad_nodes.hpp"
 #include "slurm/job_record.hpp"
 #include "tests/slurm/fake_site.hpp"
 
@@ -53,7 +55,7 @@ TEST_F(SubmitCommand, OneJobIsCheckedSubmittedRecordedAndTold) {
   const Ran ran = submit(kPretrain + "slurm.partition=low");
   EXPECT_EQ(ran.code, 0) << ran.output;
   EXPECT_THAT(ran.output, HasSubstr("ok       partition low: up, 2 nodes, at most 2-00:00:00\n"));
-  EXPECT_THAT(ran.output, HasSubstr("ok       sbatch: Job 7 to start at 2026-03-02T10:04:11"));
+  EXPECT_THAT(ran.output, HasSubstr("ok       sbatch: can start at 2026-03-02T10:04:11 on n1\n"));
   EXPECT_THAT(ran.output, ::testing::ContainsRegex("ok       data: [0-9]+ images, 32 of them read"));
   EXPECT_THAT(ran.output, HasSubstr("ok       disk: the kept checkpoints take "));
   EXPECT_THAT(ran.output, HasSubstr("job 101  pretrain; log " + run("demo") +
@@ -108,10 +110,20 @@ TEST_F(SubmitCommand, AnUnsetInitFromIsTheStageBefore) {
                     "run:\n  dir: runs/f\nmodel:\n  name: bit_r14x0.5\ntrain:\n  steps: 3\n");
   EXPECT_EQ(submit(kPretrain + "f.yaml").code, 0);
   EXPECT_THAT(script("f"), HasSubstr("init:\n  from: runs/demo\n"));
+  std::filesystem::create_directories(site_ / "runs/there");
+  EXPECT_THAT(
+      submit(kPretrain + "f.yaml --stage pretrain pretrain:run.dir=runs/p init.from=runs/there").output,
+      HasSubstr("warning  finetune: init.from is runs/there (command line), not the run of pretrain ("));
   const Ran other = submit(
       kPretrain +
       "f.yaml run.seed=3 finetune:run.dir=runs/g pretrain:run.dir=runs/p finetune:init.from=runs/other");
-  EXPECT_THAT(other.output, HasSubstr("warning  finetune: init.from is runs/other, not the run of pretrain"));
+  EXPECT_THAT(
+      other.output,
+      HasSubstr(
+          "error    finetune: init.from is runs/other (command line), which does not exist, and not the run "
+          "of pretrain (" +
+          run("p") +
+          ") behind which it waits; leave init.from out (the chain fills it in), or set it to runs/p\n"));
   EXPECT_THAT(submit(kPretrain + "f.yaml run.dir=runs/same").output,
               HasSubstr("a setting of one stage is written finetune:run.dir="));
 }
@@ -126,6 +138,33 @@ TEST_F(SubmitCommand, ASingletonChainIsSubmittedWhole) {
   EXPECT_EQ(calls[3], "sbatch --parsable --dependency=afterok:103,singleton --kill-on-invalid-dep=yes " +
                           run("demo-few") + "/job.sh");
   EXPECT_THAT(script("demo"), HasSubstr("#SBATCH --dependency=singleton\n"));
+}
+
+TEST_F(SubmitCommand, NodesThatThisRunFoundBadAreExcludedForADay) {
+  const auto note = [&](const std::string& folder, const std::string& node, const std::string& at) {
+    std::filesystem::create_directories(folder);
+    supervise::note_nodes(folder, {{node, "its links are slow", "12", at}});
+  };
+  note(run("demo"), "n1", "2026-01-01T00:00:00Z");
+  EXPECT_EQ(submit(kPretrain).output.find("bad nodes"), std::string::npos) << "long ago";
+  EXPECT_THAT(script("demo"), Not(HasSubstr("#SBATCH --exclude")));
+
+  const std::string now = utc_now();
+  note(run("demo"), "n3", now);
+  const Ran ran = submit(kPretrain + "slurm.exclude=n[7-8]");
+  EXPECT_EQ(ran.code, 0) << ran.output;
+  EXPECT_THAT(ran.output,
+              HasSubstr("warning  bad nodes: n3 (its links are slow; job 12, " + now +
+                        "), excluded; delete " + run("demo") + "/bad_nodes.json to forget them\n"));
+  EXPECT_THAT(script("demo"), HasSubstr("#SBATCH --exclude=\"n[7-8],n3\"\n"));
+  EXPECT_THAT(submit(kPretrain + "--print").output, HasSubstr("#SBATCH --exclude=\"n3\"\n"));
+  EXPECT_THAT(submit(kPretrain + "--print run.dir=runs/other").output, Not(HasSubstr("#SBATCH --exclude")));
+  std::filesystem::remove(run("demo") + "/bad_nodes.json");
+  EXPECT_THAT(submit(kPretrain + "--print").output, Not(HasSubstr("#SBATCH --exclude")));
+
+  note(run("demo") + "/row-1", "n4", now);
+  EXPECT_THAT(submit(kPretrain + "--print --sweep optim.lr=0.1,0.3").output,
+              HasSubstr("#SBATCH --exclude=\"n4\"\n"));
 }
 
 TEST_F(SubmitCommand, ASweepIsOneArrayWithASummary) {
@@ -199,7 +238,9 @@ TEST_F(SubmitCommand, MissingDataIs65) {
   EXPECT_THAT(site_.calls("sbatch --parsable"), IsEmpty());
   const Ran scratch = submit("--stage finetune " + kFinetune);
   EXPECT_EQ(scratch.code, 65);
-  EXPECT_THAT(scratch.output, HasSubstr("error    init.from: there is no runs/demo\n"));
+  EXPECT_THAT(scratch.output, ::testing::ContainsRegex(
+                                  "error    init.from is runs/demo \\(.*finetune_demo.yaml:[0-9:]+\\), which "
+                                  "does not exist; set it to the run.dir of a run that has ended\n"));
 }
 
 TEST_F(SubmitCommand, AControllerThatHangsIsToldWithinItsTime) {
@@ -278,6 +319,62 @@ TEST_F(SubmitCommand, ARunThatIsQueuedAlreadyIsNotSubmittedTwice) {
   tests::write_file(run("demo") + "/DONE", "");
   EXPECT_EQ(submit(kPretrain).code, 0);
   EXPECT_FALSE(std::filesystem::exists(run("demo") + "/DONE")) << "it would end the new job at once";
+}
+
+TEST_F(SubmitCommand, ARunThatHasEndedIsSubmittedOnlyIfItIsAskedForMore) {
+  const auto ended = [&](const std::string& name, const std::string& words) {
+    std::filesystem::create_directories(run(name));
+    tests::write_file(run(name) + "/config.resolved.yaml", submit(words + " --print-config").output);
+    tests::write_file(run(name) + "/DONE", "");
+  };
+  ended("demo", kPretrain);
+  const Ran none = submit(kPretrain + "slurm.nodes=2 run.threads=1 checkpoint.every=9s");
+  EXPECT_EQ(none.code, 0) << none.output;
+  EXPECT_EQ(none.output, run("demo") +
+                             ": this run (pretrain) has ended\nnothing is submitted; to go on, ask for more "
+                             "(train.steps=...), or set another run.dir\n");
+  EXPECT_THAT(site_.calls("sbatch"), IsEmpty());
+  EXPECT_TRUE(std::filesystem::exists(run("demo") + "/DONE"));
+
+  const Ran chain = submit(kPretrain + kFinetune);
+  EXPECT_THAT(chain.output,
+              AllOf(HasSubstr("this run (pretrain) has ended\n"), HasSubstr("job 102  finetune")));
+
+  ended("demo", kPretrain);
+  const Ran more = submit(kPretrain + "train.steps=900");
+  EXPECT_EQ(more.code, 0) << more.output;
+  EXPECT_THAT(more.output,
+              AllOf(HasSubstr("has ended, but is asked for more: train.steps was 800 and is 900\n"),
+                    HasSubstr("job 103  pretrain")));
+  EXPECT_FALSE(std::filesystem::exists(run("demo") + "/DONE")) << "it would end the new job at once";
+
+  const std::string sweep = kPretrain + "run.dir=runs/s --sweep optim.lr=0.1,0.3 ";
+  ended("s/row-0", kPretrain + "run.dir=runs/s/row-0 optim.lr=0.1");
+  EXPECT_THAT(submit(sweep).output, HasSubstr("job 104  pretrain")) << "row 1 has not ended";
+  ended("s/row-0", kPretrain + "run.dir=runs/s/row-0 optim.lr=0.1");
+  ended("s/row-1", kPretrain + "run.dir=runs/s/row-1 optim.lr=0.3");
+  EXPECT_THAT(submit(sweep).output, HasSubstr("nothing is submitted"));
+}
+
+TEST_F(SubmitCommand, WhatIsPrintedRunsTheWayItSays) {
+  const Ran printed = submit(kPretrain + "--print");
+  const std::string begin = "# Run with: ", script = run("demo") + "/job.sh";
+  const auto at = printed.output.find(begin) + begin.size();
+  const std::string way = printed.output.substr(at, printed.output.find('\n', at) - at);
+  EXPECT_THAT(way, AllOf(StartsWith("mkdir -p " + run("demo") + " && entrain submit "),
+                         ::testing::EndsWith(" --print data.files=d.h5 slurm.time=1h > " + script +
+                                             " && sbatch " + script)));
+  const Ran ran = tests::run(site_.environment() + "cd '" + (site_ / "") + "' && rm '" + site_.bin() +
+                             "/entrain' && PATH=" ENTRAIN_BIN_DIR ":\"$PATH\" && PATH='" + site_.bin() +
+                             "':\"$PATH\" && " + way);
+  EXPECT_EQ(ran.code, 0) << ran.output;
+  EXPECT_EQ(tests::read_file(script), printed.output);
+  EXPECT_THAT(site_.calls("sbatch"), ElementsAre("sbatch " + script));
+
+  EXPECT_THAT(submit(kPretrain + kFinetune + "--print").output,
+              HasSubstr("# Run with: the same command without --print, which writes"));
+  EXPECT_EQ(submit(kPretrain).code, 0);
+  EXPECT_THAT(tests::read_file(script), HasSubstr("# Run with: sbatch " + script + "\n"));
 }
 
 TEST_F(SubmitCommand, CancelChainCancelsWhatWaits) {

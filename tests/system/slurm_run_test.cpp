@@ -132,6 +132,58 @@ TEST_F(SlurmRun, AFrozenNodeIsLeftOutToo) {
   ends_like_the_undisturbed_run("f", 300);
 }
 
+TEST_F(SlurmRun, AJobThatLosesItsFirstNodeIsRequeuedOnTheOthersAndGoesOn) {
+  const Ran two = sh(cat("entrain submit ", kConfig, " run.dir=h", settings_,
+                         " train.steps=200 slurm.nodes=2 slurm.partition=low"));
+  ASSERT_EQ(two.code, 0) << two.output;
+  ASSERT_TRUE(trains("h", 1));
+  const auto began = Clock::now();
+  node("kill-node n1");
+  // All nodes here are one host, on which the holder is seen to be gone. It shall be one that nobody can look into.
+  const std::string job = sh("squeue -h -o %i").output;
+  write_file(folder_ / "h/supervisor.lock",
+             R"({"host":"dead","pid":1,"job_start":0,"job":")" + job.substr(0, job.find('\n')) + "\"}\n");
+  ASSERT_TRUE(trains("h", 2, 120));
+  std::cout << "first node killed: training again after " << seconds_since(began) << " s\n";
+  EXPECT_THAT(
+      sh("cat h/slurm-*.out").output,
+      AllOf(HasSubstr(", n2] n1, the first node, is lost, and this script with it; asks Slurm to requeue"),
+            HasSubstr(cat("start 1 of ", folder_ / "h", " on n[2-3]"))));
+  ends_like_the_undisturbed_run("h", 200);
+}
+
+TEST_F(SlurmRun, ASupervisorThatIsKilledIsStartedAgainOverTheSameRanks) {
+  submit("s", 200);
+  ASSERT_TRUE(trains("s", 1));
+  const auto control = nlohmann::json::parse(sh("cat s/control.json").output);
+  ASSERT_EQ(sh(cat("kill -9 ", control.at("pid").get<long>())).code, 0);
+  ASSERT_TRUE(wait_for(60, [&] { return events("s", "adopt") > 0; }));
+  EXPECT_THAT(sh("cat s/slurm-*.out").output,
+              HasSubstr("the supervisor was killed (137): starts it again, 1 of 3"));
+  ends_like_the_undisturbed_run("s", 200);
+  EXPECT_EQ(events("s", "launch"), 1) << "its ranks have gone on meanwhile";
+}
+
+TEST_F(SlurmRun, ANodeThatCannotWriteIsLeftOutNamedAndNotGivenAgain) {
+  fs::create_directories(folder_ / "b/.preflight-n2.tmp");  // in the way of that node alone
+  submit("b", 200);
+  ASSERT_TRUE(trains("b", 1));
+  const std::string log = sh("cat b/slurm-*.out").output;
+  EXPECT_THAT(log,
+              AllOf(HasSubstr("node n2 is bad: it cannot use the run's folder: Is a directory creating b/"),
+                    HasSubstr("3 ranks on 3 nodes: sum of 8 MB right in "),
+                    HasSubstr("node n2 is left out from now on"), HasSubstr(": 2 ranks on n1,n3")));
+  EXPECT_THAT(sh("cat b/bad_nodes.json").output, HasSubstr("[\n{\"node\":\"n2\",\"why\":\"it cannot use"));
+  ends_like_the_undisturbed_run("b", 200);
+
+  const Ran two = sh(cat("entrain submit ", kConfig, " run.dir=b", settings_,
+                         " train.steps=240 slurm.nodes=2 slurm.partition=low"));
+  ASSERT_EQ(two.code, 0) << two.output;
+  EXPECT_THAT(two.output, HasSubstr("bad nodes: n2 (it cannot use the run's folder: "));
+  ASSERT_TRUE(trains("b", 2));
+  EXPECT_THAT(sh("cat b/slurm-*.out").output, HasSubstr("start 0 of " + (folder_ / "b") + " on n[1,3]"));
+}
+
 TEST_F(SlurmRun, APreemptedJobCommitsIsRequeuedAndGoesOn) {
   submit("p", 300);
   ASSERT_TRUE(trains("p", 1));
