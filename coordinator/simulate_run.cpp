@@ -2,7 +2,8 @@
 
 #include <algorithm>
 #include <cstdio>
-#include <map>
+#include <nlohmann/json.hpp>
+#include <vector>
 
 #include "checkpoint/interval.hpp"
 #include "configs/cat.hpp"
@@ -30,6 +31,29 @@ double seconds_between_failures(const supervise::FaultModel& faults, double node
   for (const double hours : {faults.rank_hours, faults.hang_hours})
     if (hours > 0) per_second += ranks / (3600 * hours);
   return per_second > 0 ? 1 / per_second : 0;
+}
+
+// The longest of all runs, in seconds. 0: of this there was none, so nothing is promised.
+std::string noticed_text(double failures, double detection, double recovery) {
+  if (failures <= 0 && detection <= 0 && recovery <= 0)
+    return "not known: no fault stopped the ranks in any of these runs";
+  return cat(detection > 0 ? cat("after at most ", duration_text(detection)) : "by the launcher alone", ", ",
+             recovery > 0 ? cat("training again after at most ", duration_text(recovery))
+                          : "and no run trained again after one");
+}
+
+// As `entrain submit` refuses them.
+void require_lanes(const RunConfig& config) {
+  const std::int64_t ranks = config.slurm.nodes * config.slurm.ranks_per_node;
+  if (ranks > config.batch.lanes)
+    throw ConfigError(cat("--simulate: slurm.nodes x slurm.ranks_per_node are ", ranks,
+                          " ranks, but a batch has ", config.batch.lanes,
+                          " lanes, one rank each at most; lower them, or raise batch.lanes"));
+}
+
+double quantile(std::vector<double> values, double share) {
+  std::sort(values.begin(), values.end());
+  return values[static_cast<std::size_t>(share * static_cast<double>(values.size() - 1))];
 }
 
 supervise::SimulatedRun run_of(const Plan& plan, const RunConfig& config, const SimulationRequest& request) {
@@ -91,51 +115,76 @@ SimulationRequest read_simulation(const std::string& path) {
   return request;
 }
 
-std::string simulation_text(const Plan& plan, const RunConfig& config, const SimulationRequest& request) {
+Simulation simulate_plan(const Plan& plan, const RunConfig& config, const SimulationRequest& request) {
   if (!plan.seconds)
     throw ConfigError("--simulate: give --throughput VIEWS_PER_S too; without it a step has no length");
+  require_lanes(config);
   supervise::SimulatedRun run = run_of(plan, config, request);
   run.horizon = 1000 * *plan.seconds + 86400;
+  Simulation out{request.runs, config.slurm.nodes, config.slurm.ranks_per_node, config.slurm.spares};
+  out.commit_every = run.commit_every;
+  out.commit_seconds = run.commit_seconds;
+  out.without_faults = *plan.seconds;
   std::vector<double> goodputs, seconds;
-  std::map<int, int> codes;
-  double failures = 0, recovery = 0, detection = 0;
   for (int seed = 0; seed < request.runs; ++seed) {
     run.seed = static_cast<std::uint64_t>(seed);
     const auto end = supervise::simulate(run);
     if (!end.violated.empty())
       throw Error(ExitCode::kBug, cat("--simulate: seed ", seed, ": ", end.violated.front()));
-    ++codes[end.code];
+    ++out.codes[end.code];
     goodputs.push_back(end.goodput);
     seconds.push_back(end.seconds);
-    failures += end.failures;
-    recovery = std::max(recovery, end.longest_recovery);
-    detection = std::max(detection, end.longest_detection);
+    out.failures += static_cast<double>(end.failures) / request.runs;
+    out.longest_recovery = std::max(out.longest_recovery, end.longest_recovery);
+    out.longest_detection = std::max(out.longest_detection, end.longest_detection);
   }
-  std::sort(goodputs.begin(), goodputs.end());
-  std::sort(seconds.begin(), seconds.end());
-  const auto at = [&](const std::vector<double>& sorted, double share) {
-    return sorted[static_cast<std::size_t>(share * static_cast<double>(sorted.size() - 1))];
-  };
-  std::string out =
-      cat("\nsimulation of ", request.runs, " runs with the production supervisor, on ", config.slurm.nodes,
-          " nodes x ", config.slurm.ranks_per_node, " ranks and ", config.slurm.spares, " spares\n");
-  out += cat("  commits             one every ", duration_text(run.commit_every), ", each ",
-             duration_text(run.commit_seconds), "\n");
-  out += cat("  failures            ", failures / request.runs, " per run\n");
-  out += cat("  goodput             ", percent(at(goodputs, 0.5)), " (median; 5th percentile ",
-             percent(at(goodputs, 0.05)), ")\n");
-  out += cat("  time                ", duration_text(at(seconds, 0.5)), " (median; 95th percentile ",
-             duration_text(at(seconds, 0.95)), "), without faults ", duration_text(*plan.seconds), "\n");
-  out += cat("  a fault is noticed  after at most ", duration_text(detection),
-             ", training again after at most ", duration_text(recovery), "\n");
-  for (const auto& [code, times] : codes)
+  out.goodput_median = quantile(goodputs, 0.5);
+  out.goodput_low = quantile(goodputs, 0.05);
+  out.seconds_median = quantile(seconds, 0.5);
+  out.seconds_high = quantile(seconds, 0.95);
+  return out;
+}
+
+std::string simulation_text(const Simulation& s) {
+  std::string out = cat("\nsimulation of ", s.runs, " runs with the production supervisor, on ", s.nodes,
+                        " nodes x ", s.ranks_per_node, " ranks and ", s.spares, " spares\n");
+  out += cat("  commits             one every ", duration_text(s.commit_every), ", each ",
+             duration_text(s.commit_seconds), "\n");
+  out += cat("  failures            ", s.failures, " per run\n");
+  out += cat("  goodput             ", percent(s.goodput_median), " (median; 5th percentile ",
+             percent(s.goodput_low), ")\n");
+  out += cat("  time                ", duration_text(s.seconds_median), " (median; 95th percentile ",
+             duration_text(s.seconds_high), "), without faults ", duration_text(s.without_faults), "\n");
+  out +=
+      cat("  a fault is noticed  ", noticed_text(s.failures, s.longest_detection, s.longest_recovery), "\n");
+  for (const auto& [code, times] : s.codes)
     if (code != 0)
       out += cat("  ",
                  code == 76   ? "requeued (76)       "
                  : code == 93 ? "gave up (93)        "
                               : "did not end         ",
-                 times, " of ", request.runs, " runs\n");
+                 times, " of ", s.runs, " runs\n");
   return out;
+}
+
+nlohmann::ordered_json simulation_json(const Simulation& s) {
+  const auto or_null = [](double seconds) {
+    return seconds > 0 ? nlohmann::ordered_json(seconds) : nlohmann::ordered_json();
+  };
+  nlohmann::ordered_json json{{"runs", s.runs},
+                              {"nodes", s.nodes},
+                              {"ranks_per_node", s.ranks_per_node},
+                              {"spares", s.spares},
+                              {"commit_every_seconds", s.commit_every},
+                              {"commit_seconds", s.commit_seconds},
+                              {"failures_per_run", s.failures},
+                              {"goodput", {{"median", s.goodput_median}, {"p5", s.goodput_low}}},
+                              {"seconds", {{"median", s.seconds_median}, {"p95", s.seconds_high}}},
+                              {"seconds_without_faults", s.without_faults},
+                              {"longest_detection_seconds", or_null(s.longest_detection)},
+                              {"longest_recovery_seconds", or_null(s.longest_recovery)}};
+  for (const auto& [code, times] : s.codes) json["exit_codes"][std::to_string(code)] = times;
+  return json;
 }
 
 }  // namespace entrain::coordinator

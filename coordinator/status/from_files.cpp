@@ -165,6 +165,13 @@ RunStatus without_supervisor(const std::string& run_dir, const std::string& now,
   return s;
 }
 
+std::string supervisor_text(const RunStatus& s, bool gone, bool here) {
+  return cat("its supervisor (process ", s.supervisor_pid, " on ", s.supervisor_host,
+             gone   ? ") is gone"
+             : here ? ") lives and is silent"
+                    : ") is silent");
+}
+
 // A supervisor that wrote status.json and does not answer: by the age of what it wrote, and whether it lives.
 void judge_supervisor(RunStatus& s, const std::string& now) {
   if (s.state == "ended") return;
@@ -172,15 +179,16 @@ void judge_supervisor(RunStatus& s, const std::string& now) {
   const bool here = s.supervisor_host == host_name();
   const bool gone = here && s.supervisor_pid > 0 && !process_lives(s.supervisor_pid);
   if (!gone && age <= kFreshSeconds) return;
-  const std::string who = cat("its supervisor (process ", s.supervisor_pid, " on ", s.supervisor_host, ")");
-  s.reason = cat("last heard of ", age < 1e8 ? duration_text(age) + " ago" : "long ago", "; ", who,
-                 gone   ? " is gone"
-                 : here ? " lives and is silent"
-                        : " is silent",
-                 "; then it was ", s.state);
+  s.reason = cat(supervisor_text(s, gone, here), "; last heard ",
+                 age < 1e8 ? duration_text(age) + " ago" : "long ago", ", ", s.state);
   s.state = "unknown";
+  s.now = now;  // all ages are from now
   s.eta_seconds.reset();
   s.deadline_seconds.reset();
+  for (RankStatus& r : s.ranks) {
+    if (r.health != "dead") r.health = "unknown";
+    r.behind = false;
+  }
 }
 
 }  // namespace
@@ -201,7 +209,8 @@ std::optional<RunStatus> status_from_files(const std::string& run_dir, const std
   if (later.state == "ended") return later;
   const auto age = age_of(run_dir + "/metrics.jsonl", now);
   if (later.state != "training" || !age || *age > patience_of(later)) return told;
-  later.reason = cat(told->reason, "; its ranks train on, last step ", duration_text(*age), " ago");
+  later.reason = cat(told->reason.substr(0, told->reason.find(';')), ", its ranks go on; last step ",
+                     duration_text(*age), " ago");
   return later;
 }
 

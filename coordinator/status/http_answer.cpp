@@ -71,7 +71,7 @@ Answer refusal(std::string_view where) {
 }  // namespace
 
 void Published::publish(RunStatus status) {
-  status_ = std::move(status);
+  status_ = settled(std::move(status));
   json_.clear();
   metrics_.clear();
   compared_ = false;

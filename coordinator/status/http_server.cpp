@@ -61,11 +61,25 @@ struct HttpServer::Hub : std::enable_shared_from_this<Hub> {
   }
 
   void begin(tcp::socket socket) {
-    std::erase_if(sessions, [](const auto& session) { return session.expired(); });
-    if (shared->connections >= 2 * shared->settings.max_connections) return;
+    std::erase_if(sessions, [](const auto& weak) {
+      const auto session = weak.lock();
+      return !session || session->doing() == HttpSession::Doing::kGone;
+    });
+    if (sessions.size() >= shared->settings.max_connections) make_room();
     const auto session = std::make_shared<HttpSession>(std::move(socket), shared);
     sessions.push_back(session);
     session->read();
+  }
+
+  // Closes the one that does least, of several the one that has done so for longest: whoever comes is answered, however
+  // many say nothing.
+  void make_room() {
+    std::shared_ptr<HttpSession> least;
+    const auto key = [](const HttpSession& s) { return std::make_pair(s.doing(), s.since()); };
+    for (const auto& weak : sessions)
+      if (auto session = weak.lock(); session && (!least || key(*session) < key(*least)))
+        least = std::move(session);
+    if (least) least->close();
   }
 
   template <typename Work>

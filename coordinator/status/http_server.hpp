@@ -15,9 +15,10 @@ struct HttpSettings {
   std::uint16_t port = 0;             ///< 0: any that is free
   std::string token{};  ///< asked for on all but /healthz, as ?token=T or Authorization: Bearer T
   std::string where = "in the file .token of the run's folder";  ///< of the token, for who lacks it
-  std::size_t max_connections = 64;          ///< as many again are answered 503, more are closed
-  std::size_t max_event_streams = 32;        ///< so that followers never crowd out scrapes
-  std::chrono::milliseconds patience{5000};  ///< for one request to come in, and for one answer to be taken
+  std::size_t max_connections = 64;    ///< at the limit a new one takes the place of the one idle for longest
+  std::size_t max_event_streams = 32;  ///< so that followers never crowd out scrapes
+  std::chrono::milliseconds patience{5000};     ///< for a first request to come in, for an answer to be taken
+  std::chrono::milliseconds keep_alive{10000};  ///< for a further request on the same connection
   std::chrono::milliseconds event_interval{1000}, heartbeat{15000};  ///< of /events
 };
 

@@ -5,6 +5,7 @@
 #include <boost/beast/http/error.hpp>
 #include <boost/beast/http/read.hpp>
 #include <boost/beast/http/write.hpp>
+#include <limits>
 #include <utility>
 
 namespace entrain::status {
@@ -22,8 +23,8 @@ bool has_body(const http::request_parser<http::empty_body>& parser) {
   return parser.chunked() || parser.content_length().value_or(0) > 0;
 }
 
-// The answer to what is no request that can be read; nothing: the client left or was too slow.
-std::optional<Answer> answer_to(beast::error_code error) {
+// The answer to what is no request that can be read; nothing: it can be, or the client left or was too slow.
+std::optional<Answer> refusal_of(beast::error_code error) {
   if (error == http::error::header_limit || error == http::error::buffer_overflow)
     return Answer{.code = 431, .body = "A request of at most 8 KiB, please.\n"};
   if (error.category() == http::make_error_code(http::error::bad_method).category() &&
@@ -37,18 +38,20 @@ std::optional<Answer> answer_to(beast::error_code error) {
 HttpSession::HttpSession(asio::ip::tcp::socket socket, std::shared_ptr<HttpShared> shared)
     : stream_(std::move(socket)),
       shared_(std::move(shared)),
-      busy_(shared_->connections >= shared_->settings.max_connections),
       buffer_(2 * kHeaderLimit),
-      timer_(stream_.get_executor()) {
-  ++shared_->connections;
-}
+      timer_(stream_.get_executor()) {}
 
-HttpSession::~HttpSession() {
-  --shared_->connections;
-  if (following_) --shared_->event_streams;
+HttpSession::~HttpSession() { become(Doing::kGone); }
+
+void HttpSession::become(Doing doing) {
+  if (doing_ == Doing::kFollowing && doing != doing_) --shared_->event_streams;
+  if (doing == Doing::kFollowing && doing != doing_) ++shared_->event_streams;
+  doing_ = doing;
+  since_ = Clock::now();
 }
 
 void HttpSession::close() {
+  become(Doing::kGone);
   ErrorCode ignored;
   timer_.cancel(ignored);
   stream_.socket().shutdown(asio::ip::tcp::socket::shutdown_both, ignored);
@@ -58,27 +61,27 @@ void HttpSession::close() {
 void HttpSession::read() {
   parser_.emplace();
   parser_->header_limit(kHeaderLimit);
-  stream_.expires_after(shared_->settings.patience);
+  parser_->body_limit(std::numeric_limits<std::uint64_t>::max());  // of a body nothing is read
+  become(Doing::kIdle);
+  stream_.expires_after(answered_ ? shared_->settings.keep_alive : shared_->settings.patience);
   http::async_read_header(stream_, buffer_, *parser_,
                           [self = shared_from_this()](ErrorCode e, std::size_t) { self->on_request(e); });
 }
 
 void HttpSession::on_request(ErrorCode error) {
-  if (error) {
-    const auto answer = answer_to(error);
-    return answer ? send(*answer, false, false) : close();
-  }
+  if (doing_ == Doing::kGone) return;
+  auto refusal = refusal_of(error);
+  if (error && !refusal) return close();
+  if (!error && has_body(*parser_)) refusal = {.code = 413, .body = "A request without a body, please.\n"};
   const auto& request = parser_->get();
   const bool head = request.method() == http::verb::head;
-  if (has_body(*parser_))
-    return send({.code = 413, .body = "A request without a body, please.\n"}, false, head);
-  const Answer answer = answer_request();
+  const bool order = !head && request.method() != http::verb::get && !request.method_string().empty();
+  const Answer answer = refusal && !order ? *refusal : answer_request();  // what gives orders is told so
   if (answer.events && !head) return follow(answer);
-  send(answer, request.keep_alive() && !busy_, head);
+  send(answer, !refusal && !order && request.keep_alive(), head);
 }
 
 Answer HttpSession::answer_request() const {
-  if (busy_) return {.code = 503, .body = "Too many connections; try again in a moment.\n"};
   const auto& request = parser_->get();
   const auto& settings = shared_->settings;
   Answer answer = status::answer({view_of(request.method_string()), view_of(request.target()),
@@ -90,6 +93,8 @@ Answer HttpSession::answer_request() const {
 }
 
 void HttpSession::send(const Answer& answer, bool keep_alive, bool head) {
+  if (doing_ != Doing::kFollowing) become(Doing::kAnswering);
+  answered_ = true;
   response_ = {static_cast<http::status>(answer.code), 11};
   response_.set(http::field::content_type, answer.type);
   response_.set(http::field::cache_control, "no-store");
@@ -105,9 +110,9 @@ void HttpSession::send(const Answer& answer, bool keep_alive, bool head) {
   stream_.expires_after(shared_->settings.patience);
   const auto sent = [self = shared_from_this(), keep_alive, events = answer.events && !head](ErrorCode error,
                                                                                              std::size_t) {
-    if (error || (!keep_alive && !events)) return self->close();
+    if (error || self->doing_ == Doing::kGone) return self->close();
     if (events) return self->on_event_sent(error);
-    self->read();
+    return keep_alive ? self->read() : self->leave();
   };
   auto serializer = std::make_shared<http::response_serializer<http::string_body>>(response_);
   // The length in the header is that of the body that GET would get.
@@ -119,13 +124,13 @@ void HttpSession::send(const Answer& answer, bool keep_alive, bool head) {
 }
 
 void HttpSession::follow(const Answer& answer) {
-  following_ = writing_ = true;
-  ++shared_->event_streams;
+  become(Doing::kFollowing);
+  writing_ = true;
   watch_for_the_end();
   send(answer, false, false);
 }
 
-// A follower has nothing more to say: what arrives is the end of the connection, or is thrown away.
+// Who has nothing more to say: what arrives is the end of the connection, or is thrown away.
 void HttpSession::watch_for_the_end() {
   stream_.socket().async_read_some(asio::buffer(ignored_),
                                    [self = shared_from_this()](ErrorCode error, std::size_t) {
@@ -134,8 +139,21 @@ void HttpSession::watch_for_the_end() {
                                    });
 }
 
+// Says that nothing more comes, and waits a moment for the client to leave too: closed with a request half read, the
+// kernel could take the answer back.
+void HttpSession::leave() {
+  become(Doing::kIdle);
+  ErrorCode ignored;
+  stream_.socket().shutdown(asio::ip::tcp::socket::shutdown_send, ignored);
+  timer_.expires_after(shared_->settings.patience);
+  timer_.async_wait([self = shared_from_this()](ErrorCode error) {
+    if (!error) self->close();
+  });
+  watch_for_the_end();
+}
+
 void HttpSession::wake() {
-  if (following_ && !writing_) wait();
+  if (doing_ == Doing::kFollowing && !writing_) wait();
 }
 
 void HttpSession::send_event(std::string text) {
@@ -155,6 +173,7 @@ void HttpSession::on_event_sent(ErrorCode error) {
 
 // Sends the newest document as soon as it may, or a heartbeat once nothing was sent for long.
 void HttpSession::wait() {
+  if (doing_ == Doing::kGone) return;
   const auto& settings = shared_->settings;
   const auto now = Clock::now();
   const bool news = shared_->published.version() != told_version_;

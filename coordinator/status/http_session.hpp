@@ -22,7 +22,7 @@ struct HttpShared {
   HttpSettings settings;
   Published published;
   std::string page_policy;
-  std::size_t connections = 0, event_streams = 0;
+  std::size_t event_streams = 0;
 };
 
 /// One connection: request after request, or, after GET /events, the status until the client leaves. Lives as long as
@@ -34,15 +34,22 @@ class HttpSession : public std::enable_shared_from_this<HttpSession> {
   HttpSession(const HttpSession&) = delete;
   HttpSession& operator=(const HttpSession&) = delete;
 
+  using Clock = std::chrono::steady_clock;
+  /// In the order in which they make room for others. kIdle: a request, or the end, has still to come.
+  enum class Doing { kIdle, kAnswering, kFollowing, kGone };
+  Doing doing() const { return doing_; }
+  /// When it began to do so.
+  Clock::time_point since() const { return since_; }
+
   void read();
   /// A new document was published.
   void wake();
   void close();
 
  private:
-  using Clock = std::chrono::steady_clock;
   using ErrorCode = boost::beast::error_code;
 
+  void become(Doing doing);
   void on_request(ErrorCode error);
   Answer answer_request() const;
   void send(const Answer& answer, bool keep_alive, bool head);
@@ -50,21 +57,23 @@ class HttpSession : public std::enable_shared_from_this<HttpSession> {
   void send_event(std::string text);
   void on_event_sent(ErrorCode error);
   void watch_for_the_end();
+  void leave();
   void wait();
 
   boost::beast::tcp_stream stream_;
   std::shared_ptr<HttpShared> shared_;
-  const bool busy_;  // one connection too many: every answer is 503
   boost::beast::flat_buffer buffer_;
   std::optional<boost::beast::http::request_parser<boost::beast::http::empty_body>> parser_;
   boost::beast::http::response<boost::beast::http::string_body> response_;
 
-  bool following_ = false, writing_ = false;
+  Doing doing_ = Doing::kIdle;
+  Clock::time_point since_ = Clock::now();
+  bool answered_ = false, writing_ = false;
   boost::asio::steady_timer timer_;
   Clock::time_point last_event_{}, last_sent_{};
   std::uint64_t told_version_ = 0;
   std::string event_;
-  char ignored_[64] = {};
+  char ignored_[4096] = {};
 };
 
 }  // namespace entrain::status

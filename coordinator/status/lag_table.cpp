@@ -1,6 +1,7 @@
 #include "coordinator/status/lag_table.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <cstdio>
 #include <cstdlib>
 #include <tuple>
@@ -42,7 +43,9 @@ std::string mark_of(const RankStatus& r) {
   std::string mark = r.health;
   if (r.beat.stopped) mark += ", stopped";
   if (r.beat.signal != 0) mark += cat(", caught signal ", r.beat.signal);
-  return r.behind ? mark + ", BEHIND" : mark;
+  if (r.behind) mark += ", BEHIND";
+  if (const auto& busy = r.beat.gpu.utilization) mark += cat(", GPU ", std::lround(100 * *busy), " % busy");
+  return mark;
 }
 
 }  // namespace
@@ -71,7 +74,9 @@ std::vector<const RankStatus*> odd_ranks(const RunStatus& status) {
   const std::int64_t usual = median_step(status);
   std::vector<const RankStatus*> odd;
   for (const RankStatus& r : status.ranks)
-    if (r.behind || r.health != "alive" || r.beat.stopped || std::llabs(r.beat.step - usual) >= 2)
+    if (!is_at_work(status)
+            ? r.health == "dead"
+            : r.behind || r.health != "alive" || r.beat.stopped || std::llabs(r.beat.step - usual) >= 2)
       odd.push_back(&r);
   sort_by_lag(odd);
   return odd;
@@ -96,7 +101,10 @@ std::string who_is_behind(const RunStatus& status) {
 
 std::string lag_table(const RunStatus& status) {
   const std::string behind = who_is_behind(status);
-  std::string text = behind.empty() ? cat(status.ranks.size(), " ranks, nobody is behind\n") : behind + '\n';
+  const char* nobody = has_ended(status)    ? " ranks, last heard of before the run ended"
+                       : is_at_work(status) ? " ranks, nobody is behind"
+                                            : " ranks, nobody watches them";
+  std::string text = (behind.empty() ? cat(status.ranks.size(), nobody) : behind) + '\n';
   if (status.ranks.empty()) return text;
   std::vector<const RankStatus*> ranks;
   for (const RankStatus& r : status.ranks) ranks.push_back(&r);
@@ -112,8 +120,9 @@ std::string lag_table(const RunStatus& status) {
     std::snprintf(seconds, sizeof seconds, "%.3f", b.step_seconds);
     std::snprintf(row, sizeof row, kRow, cat(b.rank).c_str(), terminal_text(r->host, 20).c_str(),
                   cat(b.pid).c_str(), cat(b.step).c_str(), std::string(control::name_of(b.phase)).c_str(),
-                  duration_text(b.seconds_in_phase).c_str(), cat(b.collectives).c_str(),
-                  cat(b.queue_depth).c_str(), cat(b.memory_bytes >> 20, " MB").c_str(), seconds);
+                  (!is_at_work(status) ? "-" : duration_text(b.seconds_in_phase)).c_str(),
+                  cat(b.collectives).c_str(), cat(b.queue_depth).c_str(),
+                  cat(b.memory_bytes >> 20, " MB").c_str(), seconds);
     text += cat(row, terminal_text(mark_of(*r), 60), '\n');
   }
   return text;

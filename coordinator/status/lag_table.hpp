@@ -11,8 +11,8 @@ namespace entrain::status {
 /// wide, and "..." tells where it was cut.
 std::string terminal_text(std::string_view text, std::size_t width);
 
-/// Those that are not like the others: not alive, behind, stopped, or two steps and more away from the median. Furthest
-/// behind first.
+/// Those that are not like the others: not alive, behind, stopped, or two steps and more away from the median; once the
+/// run has ended, those that were dead. Furthest behind first.
 std::vector<const RankStatus*> odd_ranks(const RunStatus& status);
 
 /// "rank 3 on node7 is behind: step 1199, in compute for 41 s, 3 collectives fewer than the others". Empty: nobody is.

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "configs/section.hpp"
+#include "coordinator/status/gpu_totals.hpp"
 #include "coordinator/status/utc_time.hpp"
 
 namespace entrain::status {
@@ -15,7 +16,7 @@ namespace {
 
 constexpr std::array<std::string_view, 6> kStates{"starting",   "training", "stopping",
                                                   "recovering", "ended",    "unknown"};
-constexpr std::array<std::string_view, 3> kHealths{"alive", "suspect", "dead"};
+constexpr std::array<std::string_view, 4> kHealths{"alive", "suspect", "dead", "ended"};
 
 using Label = std::pair<std::string_view, std::string_view>;
 
@@ -82,9 +83,13 @@ void add_run(Text& text, const RunStatus& s) {
   const auto count = [](auto value) { return static_cast<double>(value); };
   text.gauge("generation", "Launches of the ranks so far.", count(s.generation));
   text.gauge("ranks", "Ranks of this generation.", count(s.world));
-  text.gauge("step", "Finished steps; falls back to the last commit when the run recovers.", count(s.step));
-  text.gauge("steps_planned", "Steps of the whole run.", count(s.total_steps));
-  text.gauge("committed_step", "Newest step that a resume would begin with.", count(s.committed));
+  // Of a stage that has none, a zero would be an alarm.
+  const bool steps = has_commits(s) || s.step > 0 || s.total_steps > 0;
+  if (steps)
+    text.gauge("step", "Finished steps; falls back to the last commit when the run recovers.", count(s.step));
+  if (steps) text.gauge("steps_planned", "Steps of the whole run.", count(s.total_steps));
+  if (has_commits(s))
+    text.gauge("committed_step", "Newest step that a resume would begin with.", count(s.committed));
   if (!s.commits.empty())
     if (const auto when = parse_utc(s.commits.back().time))
       text.gauge("last_commit_timestamp_seconds", "When the newest commit was made, since 1970.",
@@ -128,11 +133,38 @@ void add_all_ranks(Text& text, const RunStatus& s) {
             [](const RankStatus& r) { return r.beat.queue_depth; });
   add_ranks(text, s, "rank_behind", "gauge", "1 where the others wait for this rank.",
             [](const RankStatus& r) { return r.behind ? 1 : 0; });
-  text.family("rank_health", "gauge", "1 for the health that the failure detector sees, 0 for the others.");
+  text.family("rank_health", "gauge",
+              "1 for the health that the failure detector sees, ended once the run is, 0 for the others.");
   for (const RankStatus& r : s.ranks)
     for (const auto health : kHealths)
       text.sample(r.health == health ? 1 : 0,
                   {{"rank", std::to_string(r.beat.rank)}, {"host", r.host}, {"health", health}});
+}
+
+// Of the ranks that tell it; nothing where none does.
+void add_gpus(Text& text, const RunStatus& s, std::string_view name, std::string_view type,
+              std::string_view help, std::optional<double> health::GpuLoad::*value) {
+  bool begun = false;
+  for (const RankStatus& r : s.ranks) {
+    if (!(r.beat.gpu.*value)) continue;
+    if (!std::exchange(begun, true)) text.family(name, type, help);
+    text.sample(*(r.beat.gpu.*value), {{"rank", std::to_string(r.beat.rank)}});
+  }
+}
+
+void add_all_gpus(Text& text, const RunStatus& s) {
+  using health::GpuLoad;
+  add_gpus(text, s, "gpu_utilization_ratio", "gauge",
+           "Share of the last moments in which a rank's GPU computed.", &GpuLoad::utilization);
+  add_gpus(text, s, "gpu_memory_used_bytes", "gauge", "Memory of a rank's GPU in use.",
+           &GpuLoad::memory_bytes);
+  add_gpus(text, s, "gpu_temperature_celsius", "gauge", "Temperature of a rank's GPU.",
+           &GpuLoad::temperature_celsius);
+  add_gpus(text, s, "gpu_power_watts", "gauge", "Power that a rank's GPU draws.", &GpuLoad::power_watts);
+  add_gpus(text, s, "energy_joules_total", "counter", "Energy that a rank's GPU used in this generation.",
+           &GpuLoad::energy_joules);
+  text.gauge("energy_per_thousand_images_joules", "At the power and speed of now, all GPUs together.",
+             gpu_totals(s).joules_per_1000_images);
 }
 
 }  // namespace
@@ -141,6 +173,7 @@ std::string metrics_text(const RunStatus& status) {
   Text text(status);
   add_run(text, status);
   if (!status.ranks.empty()) add_all_ranks(text, status);
+  add_all_gpus(text, status);
   return text.take();
 }
 

@@ -3,6 +3,9 @@
 #include <cmath>
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <utility>
+
+#include "coordinator/status/gpu_totals.hpp"
 
 namespace entrain::status {
 namespace {
@@ -15,6 +18,16 @@ std::optional<double> number_or_nothing(const nlohmann::json& json, const char* 
   const auto found = json.find(key);
   if (found == json.end() || !found->is_number()) return std::nullopt;
   return found->get<double>();
+}
+
+nlohmann::json json_of(const GpuTotals& t) {
+  return {{"count", t.gpus},
+          {"utilization", or_null(t.utilization)},
+          {"hottest_celsius", or_null(t.hottest_celsius)},
+          {"hottest_rank", t.hottest_rank},
+          {"power_watts", or_null(t.power_watts)},
+          {"energy_joules", or_null(t.energy_joules)},
+          {"joules_per_1000_images", or_null(t.joules_per_1000_images)}};
 }
 
 using Curve = std::vector<std::pair<std::int64_t, double>>;
@@ -32,6 +45,31 @@ Curve finite(const Curve& curve) {
 std::string name_of_run(const std::string& run_dir) {
   const auto path = std::filesystem::absolute(run_dir).lexically_normal();
   return path.has_filename() ? path.filename() : path.parent_path().filename();
+}
+
+bool is_at_work(const RunStatus& status) {
+  return !has_ended(status) && status.state != "unknown" && status.state != "waiting";
+}
+
+bool has_commits(const RunStatus& status) {
+  return status.committed > 0 || (status.stage != "finetune" && status.stage != "evaluate");
+}
+
+RunStatus settled(RunStatus status) {
+  if (!has_ended(status)) return status;
+  status.eta_seconds.reset();
+  status.deadline_seconds.reset();
+  for (RankStatus& r : status.ranks) {
+    if (r.health != "dead") r.health = "ended";
+    r.behind = r.beat.stopped = false;
+    r.beat.seconds_in_phase = 0;
+    r.beat.queue_depth = 0;
+    r.beat.memory_bytes = 0;
+    health::GpuLoad used;
+    used.energy_joules = r.beat.gpu.energy_joules;
+    r.beat.gpu = used;
+  }
+  return status;
 }
 
 void to_json(nlohmann::json& json, const RankStatus& r) {
@@ -87,13 +125,14 @@ void to_json(nlohmann::json& json, const RunStatus& s) {
           {"step_seconds", or_null(s.step_seconds)},
           {"eta_seconds", or_null(s.eta_seconds)},
           {"deadline_seconds", or_null(s.deadline_seconds)},
-          {"goodput", std::isfinite(s.goodput) ? s.goodput : 0},
+          {"goodput", or_null(s.goodput)},
           {"failures", s.failures},
           {"ranks", s.ranks},
           {"commits", s.commits},
           {"events", s.events},
           {"loss_curve", finite(s.loss_curve)},
           {"speed_curve", finite(s.speed_curve)}};
+  if (const GpuTotals gpus = gpu_totals(s); gpus.gpus > 0) json["gpus"] = json_of(gpus);
 }
 
 void from_json(const nlohmann::json& json, RunStatus& s) {
@@ -118,13 +157,14 @@ void from_json(const nlohmann::json& json, RunStatus& s) {
   s.step_seconds = number_or_nothing(json, "step_seconds");
   s.eta_seconds = number_or_nothing(json, "eta_seconds");
   s.deadline_seconds = number_or_nothing(json, "deadline_seconds");
-  json.at("goodput").get_to(s.goodput);
+  s.goodput = number_or_nothing(json, "goodput");
   json.at("failures").get_to(s.failures);
   json.at("ranks").get_to(s.ranks);
   json.at("commits").get_to(s.commits);
   json.at("events").get_to(s.events);
   json.at("loss_curve").get_to(s.loss_curve);
   json.at("speed_curve").get_to(s.speed_curve);
+  s = settled(std::move(s));
 }
 
 }  // namespace entrain::status

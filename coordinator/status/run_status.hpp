@@ -15,7 +15,7 @@ namespace entrain::status {
 struct RankStatus {
   control::RankBeat beat;
   std::string host{};
-  std::string health{};  ///< alive | suspect | dead
+  std::string health{};  ///< alive | suspect | dead | ended: with the run | unknown: nobody watches it
   bool behind = false;   ///< the others wait for it, or its steps are much slower than the median
 };
 
@@ -35,7 +35,7 @@ struct Event {
 struct RunStatus {
   std::string run_dir{}, run_id{}, stage{};
   /// starting: no step finished yet | training | stopping: asked to commit and leave | recovering: between two
-  /// generations | ended | unknown: nobody watches it
+  /// generations | ended | unknown: nobody watches it | waiting: its job is in the queue, to begin it or to go on with it
   std::string state = "starting";
   std::string reason{};  ///< of the state, in words; with `ended` that of the exit code
   int exit_code = -1;    ///< -1: has not ended
@@ -49,8 +49,9 @@ struct RunStatus {
   std::optional<double> loss, views_per_second, step_seconds;
   std::optional<double> eta_seconds;       ///< to the last step, at today's speed
   std::optional<double> deadline_seconds;  ///< to the end of the batch job
-  double goodput = 1;  ///< share of the time since the first launch that went into steps that still count
-  int failures = 0;    ///< generations that ended in a failure
+  std::optional<double>
+      goodput;       ///< share of the time under a supervisor that went into steps that still count
+  int failures = 0;  ///< generations that ended in a failure
   std::vector<RankStatus> ranks{};
   std::vector<CommitStatus> commits{};  ///< newest last, at most kMostCommits
   std::vector<Event> events{};          ///< newest last, at most kMostEvents
@@ -60,6 +61,17 @@ struct RunStatus {
 
 /// What the lists of a RunStatus hold at most.
 inline constexpr std::size_t kMostCommits = 20, kMostEvents = 100, kCurvePoints = 400;
+
+inline bool has_ended(const RunStatus& status) { return status.state == "ended"; }
+
+/// Whether its ranks are at work, as far as anybody knows: it has not ended, somebody watches it, and it does not wait.
+bool is_at_work(const RunStatus& status);
+/// Whether the stage commits: fine-tuning and evaluation start over instead.
+bool has_commits(const RunStatus& status);
+
+/// The document as it may be told. Of a run that has ended nothing goes on: its ranks have ended (who was dead stays so),
+/// hold no memory, wait for nothing and nobody waits for them, and nothing is to go. Any other is left as it is.
+RunStatus settled(RunStatus status);
 
 /// What people call a run: the last part of its folder.
 std::string name_of_run(const std::string& run_dir);

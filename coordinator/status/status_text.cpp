@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdio>
 #include <set>
 #include <sstream>
 #include <string_view>
@@ -11,78 +10,28 @@
 #include "configs/cat.hpp"
 #include "configs/duration.hpp"
 #include "configs/section.hpp"
+#include "coordinator/status/gpu_totals.hpp"
 #include "coordinator/status/lag_table.hpp"
+#include "coordinator/status/text_lines.hpp"
 #include "coordinator/status/utc_time.hpp"
 
 namespace entrain::status {
 namespace {
 
-enum class Colour { kNone, kBold, kGood, kWatch, kBad, kFaint };
-
-std::string fixed(double value, int digits) {
-  char text[64];
-  std::snprintf(text, sizeof text, "%.*f", digits, value);
-  return text;
-}
+constexpr std::size_t kLongestKind = 12;
 
 std::string counted(std::int64_t n, std::string_view what) { return cat(n, ' ', what, n == 1 ? "" : "s"); }
-
-class Lines {
- public:
-  explicit Lines(const TextStyle& style) : style_(style) {}
-  void add(std::string_view text, Colour colour = Colour::kNone) {
-    const std::string line = terminal_text(text, style_.columns);
-    constexpr std::string_view kCodes[] = {"", "\x1b[1m", "\x1b[32m", "\x1b[33m", "\x1b[31m", "\x1b[2m"};
-    const bool plain = !style_.colour || colour == Colour::kNone;
-    out_ += plain ? line : cat(kCodes[static_cast<int>(colour)], line, "\x1b[0m");
-    out_ += '\n';
-  }
-  // Broken at spaces into as many lines as it needs.
-  void add_wrapped(std::string_view text, Colour colour) {
-    std::string left = terminal_text(text, 2000);
-    while (left.size() + 2 > style_.columns) {
-      std::size_t at = left.rfind(' ', style_.columns - 2);
-      if (at == left.npos || at == 0) at = std::min(left.size(), style_.columns - 2);
-      add("  " + left.substr(0, at), colour);
-      left.erase(0, left[at] == ' ' ? at + 1 : at);
-    }
-    if (!left.empty()) add("  " + left, colour);
-  }
-  // The parts that are not empty, with two spaces between, on as many lines as they need.
-  void add_parts(const std::vector<std::string>& parts) {
-    std::string line;
-    for (const std::string& part : parts) {
-      if (part.empty()) continue;
-      if (!line.empty() && 2 + line.size() + 3 + part.size() > style_.columns) {
-        add("  " + line);
-        line.clear();
-      }
-      line += (line.empty() ? "" : "   ") + part;
-    }
-    if (!line.empty()) add("  " + line);
-  }
-  std::string take() { return std::move(out_); }
-
- private:
-  const TextStyle& style_;
-  std::string out_;
-};
-
-Colour colour_of(const RunStatus& s) {
-  if (s.state == "training") return Colour::kGood;
-  if (s.state == "ended") return s.exit_code == 0 ? Colour::kGood : Colour::kBad;
-  return s.state == "unknown" ? Colour::kBad : Colour::kWatch;
-}
 
 void add_head(Lines& lines, const RunStatus& s) {
   lines.add(cat(s.run_dir.empty() ? s.run_id : s.run_dir, s.stage.empty() ? "" : "  " + s.stage,
                 s.generation > 0 ? cat("  generation ", s.generation) : "",
                 s.job_id.empty() ? "" : "  job " + s.job_id),
             Colour::kBold);
-  std::string state = s.state;
+  // The word of the document is made for pretraining.
+  std::string state = s.state == "training" && s.stage == "evaluate" ? "evaluating" : s.state;
   if (s.exit_code >= 0) state += cat(", exit code ", s.exit_code);
   if (!s.reason.empty() && s.reason != s.state) state += ": " + s.reason;
-  lines.add_wrapped(state, colour_of(s));
+  lines.add("  " + state, colour_of(s), 2);
 }
 
 std::string bar_of(const RunStatus& s, std::size_t width) {
@@ -94,11 +43,13 @@ std::string bar_of(const RunStatus& s, std::size_t width) {
 }
 
 std::string commit_text(const RunStatus& s) {
+  if (!has_commits(s)) return "";
   if (s.committed <= 0) return "nothing committed yet";
   std::string text = cat("committed step ", s.committed);
-  if (!s.commits.empty())
-    if (const auto age = seconds_between(s.commits.back().time, s.now))
-      text += cat(", ", duration_text(*age), " ago");
+  if (s.commits.empty()) return text;
+  if (!is_at_work(s) && s.state != "unknown") return cat(text, " at ", s.commits.back().time);
+  if (const auto age = seconds_between(s.commits.back().time, s.now))
+    text += cat(", ", duration_text(*age), " ago");
   return text;
 }
 
@@ -116,7 +67,7 @@ void add_progress(Lines& lines, const RunStatus& s, const TextStyle& style) {
   lines.add_parts({s.loss ? cat("loss ", fixed(*s.loss, 4)) : "", known(s.views_per_second, 1, " views/s"),
                    known(s.step_seconds, 3, " s per step"),
                    s.eta_seconds ? cat(duration_text(*s.eta_seconds), " to go") : ""});
-  lines.add_parts({commit_text(s), cat("goodput ", fixed(100 * s.goodput, 1), " %"),
+  lines.add_parts({commit_text(s), s.goodput ? cat("goodput ", fixed(100 * *s.goodput, 1), " %") : "",
                    s.failures > 0 ? counted(s.failures, "failure") : "",
                    s.deadline_seconds ? cat("job ends in ", duration_text(*s.deadline_seconds)) : ""});
 }
@@ -149,15 +100,21 @@ void add_alike(Lines& lines, const RunStatus& s, const std::vector<const RankSta
   std::sort(numbers.begin(), numbers.end());
   std::string which = ranges_text(numbers);
   if (which.size() > 30) which = cat(numbers.size(), " of ", s.ranks.size());
-  lines.add(cat("  ", numbers.size() == 1 ? "rank " : "ranks ", which, ": step ", first,
-                last > first ? cat('-', last) : "", ", alive, on ",
-                counted(static_cast<std::int64_t>(hosts.size()), "host")));
+  // A stage without steps has none to tell.
+  const std::string steps =
+      last > 0 || s.total_steps > 0 ? cat("step ", first, last > first ? cat('-', last) : "", ", ") : "";
+  lines.add(cat("  ", numbers.size() == 1 ? "rank " : "ranks ", which, ": ", steps,
+                is_at_work(s)  ? "alive"
+                : has_ended(s) ? "ended"
+                               : "when last heard",
+                ", on ", counted(static_cast<std::int64_t>(hosts.size()), "host")));
 }
 
 void add_ranks(Lines& lines, const RunStatus& s) {
   constexpr std::size_t kOddShown = 10;
+  lines.add_parts(gpu_words(gpu_totals(s)));
   if (s.ranks.empty()) {
-    if (s.world > 0) lines.add(cat("  ", counted(s.world, "rank"), "; nobody tells what each of them does"));
+    if (s.world > 0) lines.add(cat(is_at_work(s) ? "  no report from the " : "  ", counted(s.world, "rank")));
     return;
   }
   const auto odd = odd_ranks(s);
@@ -166,38 +123,49 @@ void add_ranks(Lines& lines, const RunStatus& s) {
     const RankStatus& r = *odd[i];
     lines.add(
         cat("  rank ", r.beat.rank, ": step ", r.beat.step, ", ", r.health, r.beat.stopped ? ", stopped" : "",
-            r.behind ? ", BEHIND" : "", ", ", control::name_of(r.beat.phase), " for ",
-            duration_text(r.beat.seconds_in_phase), ", pid ", r.beat.pid, " on ", r.host),
+            r.behind ? ", BEHIND" : "", ", ", control::name_of(r.beat.phase),
+            !is_at_work(s) ? "" : " for " + duration_text(r.beat.seconds_in_phase), ", pid ", r.beat.pid,
+            " on ", r.host),
         r.health == "dead" || r.behind ? Colour::kBad : Colour::kWatch);
   }
   if (odd.size() > kOddShown)
     lines.add(cat("  and ", odd.size() - kOddShown, " more that are not like the others"), Colour::kWatch);
 }
 
-Colour colour_of(const std::string& kind) {
+Colour colour_of_kind(const std::string& kind) {
   if (kind == "dead" || kind == "hang" || kind == "behind") return Colour::kBad;
   return kind == "suspect" || kind == "exit" || kind == "drop" ? Colour::kWatch : Colour::kNone;
 }
 
-// An event may hold a table; its first rows are those that matter.
-void add_event(Lines& lines, const Event& event) {
-  constexpr int kMostRows = 6;
-  char kind[32];
-  std::snprintf(kind, sizeof kind, "%-8s", terminal_text(event.kind, 12).c_str());
-  std::string before = cat("  ", terminal_text(event.time, 20), "  ", kind, "  ");
-  std::istringstream rows(event.text);
-  std::string row;
-  for (int i = 0; i < kMostRows && std::getline(rows, row); ++i) {
-    lines.add(before + row, colour_of(event.kind));
-    before = "  ";
-  }
-  if (std::getline(rows, row)) lines.add("  ...", colour_of(event.kind));
+// An event may hold a table; its first rows are those that matter. Its columns stand below each other, on lines of their
+// own.
+void add_event(Lines& lines, const Event& event, std::size_t kind_width, const TextStyle& style) {
+  std::vector<std::string> rows;
+  std::istringstream text(event.text);
+  for (std::string row; std::getline(text, row);) rows.push_back(row);
+  std::string kind = terminal_text(event.kind, kLongestKind);
+  kind.resize(std::max(kind.size(), kind_width), ' ');
+  std::string line = cat("  ", terminal_text(event.time, 20), "  ", kind);
+  const std::size_t hang = style.columns < 70 ? 4 : line.size() + 2;
+  const bool apart = rows.size() > 1 && rows[0].starts_with(' ');
+  if (!rows.empty() && !apart) line += "  " + rows[0];
+  line.erase(line.find_last_not_of(' ') + 1);
+  lines.add(line, colour_of_kind(event.kind), hang);
+  if (!rows.empty() && !apart) rows.erase(rows.begin());
+  const std::size_t shown = std::min(rows.size(), style.rows);
+  for (std::size_t i = 0; i < shown; ++i) lines.add("  " + rows[i], colour_of_kind(event.kind), 8);
+  if (const auto more = static_cast<std::int64_t>(rows.size() - shown); more > 0)
+    lines.add(cat("    and ", counted(more, "more line"), " in events.jsonl"), colour_of_kind(event.kind));
 }
 
-void add_events(Lines& lines, const RunStatus& s, std::size_t most) {
-  const std::size_t shown = std::min(most, s.events.size());
+void add_events(Lines& lines, const RunStatus& s, const TextStyle& style) {
+  const std::size_t shown = std::min(style.events, s.events.size());
   if (shown > 0) lines.add("last events", Colour::kFaint);
-  for (std::size_t i = s.events.size() - shown; i < s.events.size(); ++i) add_event(lines, s.events[i]);
+  const auto newest = s.events.end() - static_cast<std::ptrdiff_t>(shown);
+  std::size_t kind_width = 8;
+  for (auto e = newest; e != s.events.end(); ++e)
+    kind_width = std::max(kind_width, std::min(e->kind.size(), kLongestKind));
+  for (auto e = newest; e != s.events.end(); ++e) add_event(lines, *e, kind_width, style);
 }
 
 }  // namespace
@@ -207,7 +175,7 @@ std::string status_text(const RunStatus& status, const TextStyle& style) {
   add_head(lines, status);
   if (status.step > 0 || status.total_steps > 0) add_progress(lines, status, style);
   add_ranks(lines, status);
-  add_events(lines, status, style.events);
+  add_events(lines, status, style);
   return lines.take();
 }
 

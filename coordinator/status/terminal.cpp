@@ -8,6 +8,7 @@
 #include <csignal>
 #include <cstdlib>
 #include <iostream>
+#include <limits>
 #include <string_view>
 
 #include "configs/cat.hpp"
@@ -40,7 +41,7 @@ bool stdout_wants_colour() {
 
 std::size_t stdout_columns() {
   const std::size_t columns = size_of_stdout().ws_col;
-  return columns == 0 ? 80 : std::max<std::size_t>(columns, 40);
+  return columns == 0 ? std::numeric_limits<std::size_t>::max() : std::max<std::size_t>(columns, 40);
 }
 
 Redrawn::Redrawn() : terminal_(stdout_is_terminal()) {

@@ -8,7 +8,7 @@ namespace entrain::status {
 bool stdout_is_terminal();
 /// Also: nobody asked for none (NO_COLOR).
 bool stdout_wants_colour();
-/// Of the terminal; 80 where stdout is none.
+/// Of the terminal; where stdout is none, as many as a line has.
 std::size_t stdout_columns();
 
 /// Text that is redrawn in its place on stdout, every few seconds, until a signal. One at a time.

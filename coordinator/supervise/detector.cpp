@@ -1,6 +1,7 @@
 #include "coordinator/supervise/detector.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cstdio>
 #include <tuple>
 
@@ -15,6 +16,7 @@ constexpr std::size_t kGaps = 1000;      // the longest of so many is their 99.9
 constexpr double kTimesLongest = 5;      // as a safety factor
 constexpr std::size_t kEnoughGaps = 30;  // fewer say little about the next one
 constexpr std::size_t kRows = 24;        // of the table
+constexpr std::size_t kHost = 30;        // characters of a name in it
 
 std::string seconds_text(double seconds) {
   char text[32];
@@ -32,12 +34,30 @@ std::string names_of(const std::vector<int>& ranks) {
   return ranks.size() > 8 ? cat(text, " and ", ranks.size() - 8, " more") : text;
 }
 
+using Row = std::array<std::string, 8>;
+
+// Each as wide as the widest cell of its column, of blanks.
+Row widths_of(const std::vector<Row>& rows) {
+  Row widths;
+  for (const Row& row : rows)
+    for (std::size_t c = 0; c < row.size(); ++c)
+      if (row[c].size() > widths[c].size()) widths[c].assign(row[c].size(), ' ');
+  return widths;
+}
+
+std::string line_of(const Row& row, const Row& widths) {
+  std::string line;
+  for (std::size_t c = 0; c < row.size(); ++c) line += cat("  ", row[c], widths[c].substr(row[c].size()));
+  return line.substr(0, line.find_last_not_of(' ') + 1);
+}
+
 }  // namespace
 
 Detector::Detector(const Patience& patience, const PhaseLimits& limits, int world, bool has_steps, double now)
     : patience_(patience), limits_(limits), world_(world), has_steps_(has_steps), began_(now) {}
 
 void Detector::beat(const control::NodeBeat& node, double now) {
+  const bool was_whole = static_cast<int>(ranks_.size()) == world_;
   for (const auto& beat : node.ranks) {
     const auto [at, is_new] = ranks_.try_emplace(beat.rank);
     Watched& rank = at->second;
@@ -57,6 +77,7 @@ void Detector::beat(const control::NodeBeat& node, double now) {
     rank.host = node.host;
     rank.connected = true;
   }
+  if (!was_whole && static_cast<int>(ranks_.size()) == world_) limits_.came_up(now - began_);
   if (!trained_ && trains()) {
     trained_ = true;
     limits_.began_to_train(now - began_);
@@ -86,8 +107,9 @@ double Detector::dead_after() const {
 
 bool Detector::trains() const {
   return static_cast<int>(ranks_.size()) == world_ &&
-         std::all_of(ranks_.begin(), ranks_.end(),
-                     [](const auto& r) { return r.second.beat.step_seconds > 0; });
+         std::all_of(ranks_.begin(), ranks_.end(), [this](const auto& r) {
+           return has_steps_ ? r.second.beat.step_seconds > 0 : r.second.beat.phase != control::Phase::kSetup;
+         });
 }
 
 // A rank that said goodbye is silent by right.
@@ -110,11 +132,12 @@ std::optional<Verdict> Detector::silent(double now) const {
     if (const auto& host = ranks_.at(number).host; hosts.empty() || hosts.back() != host)
       hosts.push_back(host);
   if (hosts.size() > 4) hosts = {hosts.front(), cat(hosts.size() - 1, " more hosts")};
-  verdict.why =
-      cat(names_of(verdict.ranks), " on ", join(hosts), ": no heartbeat for ", seconds_text(longest),
-          first.beat.stopped ? cat("; process ", first.beat.pid, " is stopped (state T)")
-          : first.connected  ? ""
-                             : "; its connection is gone");
+  verdict.why = cat(
+      names_of(verdict.ranks), " on ", join(hosts), ": no heartbeat for ", seconds_text(longest),
+      first.beat.stopped ? cat("; process ", first.beat.pid, " is stopped (state T)")
+      : first.connected  ? ""
+                         : "; its connection is gone",
+      dead.ranks.empty() ? cat("; taken for dead after ", seconds_text(dead_after())) : ": taken for dead");
   return verdict;
 }
 
@@ -166,7 +189,7 @@ control::Phase Detector::slowest_phase(const std::vector<int>& behind) const {
 
 std::optional<Verdict> Detector::stuck(double now) const {
   if (static_cast<int>(ranks_.size()) < world_) {
-    if (now - began_ < std::min(patience_.hello, patience_.setup)) return std::nullopt;
+    if (now - began_ < std::min(patience_.hello, limits_.hello_limit())) return std::nullopt;
     return Verdict{Verdict::Kind::kHang,
                    {},
                    cat(world_ - static_cast<int>(ranks_.size()), " of ", world_,
@@ -201,21 +224,23 @@ std::string Detector::table(double now) const {
   std::stable_sort(all.begin(), all.end(), [](const Watched* a, const Watched* b) {
     return std::tie(a->beat.collectives, a->beat.step) < std::tie(b->beat.collectives, b->beat.step);
   });
-  std::string out = "  rank  host            pid      step  phase       for      collective  heartbeat";
   const std::size_t left_out = all.size() > kRows ? all.size() - kRows : 0;
   all.resize(all.size() - left_out);
-  for (const Watched* w : all) {
-    char line[200];
-    std::snprintf(line, sizeof line, "\n  %4d  %-14.14s  %-7lld  %4lld  %-10s  %-7s  %10llu  %s ago%s",
-                  w->beat.rank, w->host.c_str(), static_cast<long long>(w->beat.pid),
-                  static_cast<long long>(w->beat.step), std::string(name_of(w->beat.phase)).c_str(),
-                  seconds_text(w->beat.seconds_in_phase + (now - w->alive_at)).c_str(),
-                  static_cast<unsigned long long>(w->beat.collectives),
-                  seconds_text(now - w->alive_at).c_str(), w->beat.stopped ? ", stopped (state T)" : "");
-    out += line;
-    for (std::size_t at = 0; at < w->beat.stack.size();) {
-      const auto end = std::min(w->beat.stack.find('\n', at), w->beat.stack.size());
-      out += cat("\n        ", w->beat.stack.substr(at, end - at));
+  std::vector<Row> rows{{"rank", "host", "pid", "step", "phase", "for", "collective", "heartbeat"}};
+  for (const Watched* w : all)
+    rows.push_back(
+        {cat(w->beat.rank), printable(w->host).substr(0, kHost), cat(w->beat.pid), cat(w->beat.step),
+         std::string(name_of(w->beat.phase)), seconds_text(w->beat.seconds_in_phase + (now - w->alive_at)),
+         cat(w->beat.collectives),
+         cat(seconds_text(now - w->alive_at), " ago", w->beat.stopped ? ", stopped (state T)" : "")});
+  const Row widths = widths_of(rows);
+  std::string out = line_of(rows.front(), widths);
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    out += '\n' + line_of(rows[i + 1], widths);
+    const std::string& stack = all[i]->beat.stack;
+    for (std::size_t at = 0; at < stack.size();) {
+      const auto end = std::min(stack.find('\n', at), stack.size());
+      out += cat("\n        ", stack.substr(at, end - at));
       at = end + 1;
     }
   }

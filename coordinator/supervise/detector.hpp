@@ -47,7 +47,7 @@ class Detector {
   double dead_after() const;
   const PhaseLimits& limits() const { return limits_; }
   const std::map<int, Watched>& ranks() const { return ranks_; }
-  /// All ranks have finished a step.
+  /// All ranks have finished a step; of a stage without steps, their set-up.
   bool trains() const;
   /// Whom all others have been waiting for in a collective for some seconds; nobody: empty.
   std::vector<int> waited_for(double now) const;

@@ -25,6 +25,7 @@ Words srun_words(const Placement& p, const SlurmSection& slurm) {
               cat("--nodes=", p.nodes.size()),
               cat("--ntasks=", p.ranks),
               cat("--ntasks-per-node=", p.ranks_per_node),
+              "--distribution=block",  // the ranks of a node side by side, whatever the site's default is
               cat("--nodelist=", comma_list(p.nodes))};
   if (slurm.cpus_per_rank > 0) words.push_back(cat("--cpus-per-task=", slurm.cpus_per_rank));
   if (!slurm.container.empty()) words.push_back(cat("--container-image=", slurm.container));
@@ -33,9 +34,11 @@ Words srun_words(const Placement& p, const SlurmSection& slurm) {
 
 Words mpirun_words(const Placement& p) {
   Words words{"mpirun", "-n", cat(p.ranks), "--oversubscribe", "--bind-to", "none"};
+  // On this machine alone its banners say nothing that the supervisor does not say better.
+  if (p.nodes.front().empty()) words.push_back("--quiet");
   if (!p.nodes.front().empty()) {
     words.insert(words.end(), {"--host", comma_list(p.nodes, cat(':', p.ranks_per_node)), "--map-by",
-                               cat("ppr:", p.ranks_per_node, ":node")});
+                               cat("ppr:", p.ranks_per_node, ":node"), "--rank-by", "slot"});
   }
   for (const char* name : {"ENTRAIN_RUN_ID", "ENTRAIN_GENERATION"}) words.insert(words.end(), {"-x", name});
   return words;

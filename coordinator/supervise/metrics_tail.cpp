@@ -12,6 +12,8 @@ namespace {
 
 constexpr double kNew = 0.1;  // weight of the newest step in a smoothed number
 
+constexpr double kStall = 3;  // of a step that took longer than so many usual ones, the rest was waiting
+
 double smoothed(double before, double now) { return before == 0 ? now : before + kNew * (now - before); }
 
 void thin(std::vector<std::pair<std::int64_t, double>>& curve, std::int64_t every) {
@@ -21,7 +23,7 @@ void thin(std::vector<std::pair<std::int64_t, double>>& curve, std::int64_t ever
 }  // namespace
 
 void MetricsTail::forget() {
-  offset_ = 0, step_ = 0, loss_ = step_seconds_ = views_per_second_ = seconds_ = 0, every_ = 1;
+  offset_ = 0, step_ = 0, loss_.reset(), step_seconds_ = views_per_second_ = seconds_ = 0, every_ = 1;
   losses_.clear(), speeds_.clear(), rest_.clear();
 }
 
@@ -51,14 +53,16 @@ void MetricsTail::take(const std::string& line) {
   const auto step = static_cast<std::int64_t>(number("step"));
   if (step <= step_) return;
   step_ = step;
-  loss_ = number("loss");
-  step_seconds_ = smoothed(step_seconds_, number("step_s"));
+  loss_ = status::number_of(json, "loss");
+  step_seconds_ =
+      smoothed(step_seconds_,
+               std::min(number("step_s"), kStall * (step_seconds_ > 0 ? step_seconds_ : number("step_s"))));
   views_per_second_ = smoothed(views_per_second_, number("views_per_s"));
-  seconds_ += number("step_s");
+  seconds_ += std::min(number("step_s"), kStall * step_seconds_);
   if (step % every_ != 0) return;
-  losses_.emplace_back(step, loss_);
-  speeds_.emplace_back(step, number("views_per_s"));
-  if (losses_.size() <= status::kCurvePoints) return;
+  if (loss_) losses_.emplace_back(step, *loss_);
+  if (number("views_per_s") > 0) speeds_.emplace_back(step, number("views_per_s"));
+  if (std::max(losses_.size(), speeds_.size()) <= status::kCurvePoints) return;
   every_ *= 2;
   thin(losses_, every_);
   thin(speeds_, every_);
@@ -66,12 +70,14 @@ void MetricsTail::take(const std::string& line) {
 
 void MetricsTail::fill(status::RunStatus& status) const {
   if (step_ == 0) return;
-  status.step = std::max(status.step, step_);
-  status.loss = loss_;
-  status.step_seconds = step_seconds_;
-  status.views_per_second = views_per_second_;
   status.loss_curve = losses_;
   status.speed_curve = speeds_;
+  if (status.state == "starting" || status.state == "recovering") return;
+  status.step = std::max(status.step, step_);
+  status.loss = loss_;
+  if (step_seconds_ == 0) return;
+  status.step_seconds = step_seconds_;
+  if (views_per_second_ > 0) status.views_per_second = views_per_second_;
   if (status.total_steps > status.step)
     status.eta_seconds = step_seconds_ * static_cast<double>(status.total_steps - status.step);
 }

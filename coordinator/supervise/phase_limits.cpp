@@ -12,7 +12,7 @@ using control::Phase;
 constexpr double kTimesLongest = 5;  // as a safety factor; NVRx uses the same for its own limits
 constexpr double kTimesStep = 2;     // where the long stays of a step have not been seen yet
 // File systems and networks stall for so long without anybody being at fault.
-constexpr double kShortestStep = 30, kShortestCommit = 60, kShortestSetup = 120;
+constexpr double kShortestStep = 30, kShortestCommit = 60, kShortestSetup = 120, kShortestHello = 60;
 
 double learned(double longest, double shortest, double most) {
   return longest == 0 ? most : std::min(most, std::max(shortest, kTimesLongest * longest));
@@ -38,6 +38,10 @@ void PhaseLimits::finished_step(double seconds) { slowest_step_ = std::max(slowe
 
 void PhaseLimits::began_to_train(double seconds) {
   longest(Phase::kSetup) = std::max(longest(Phase::kSetup), seconds);
+}
+
+double PhaseLimits::hello_limit() const {
+  return std::min(patience_.setup, learned(longest_hello_, kShortestHello, patience_.hello));
 }
 
 double PhaseLimits::limit(Phase phase) const {

@@ -1,4 +1,5 @@
 #pragma once
+#include <algorithm>
 #include <array>
 #include <cstddef>
 
@@ -28,10 +29,14 @@ class PhaseLimits {
   /// A rank left the phase after so many seconds.
   void left(control::Phase phase, double seconds);
   void finished_step(double seconds);
-  /// So long a generation took from launch to the end of its first step.
+  /// So long a generation took from launch until all of its ranks had spoken.
+  void came_up(double seconds) { longest_hello_ = std::max({longest_hello_, seconds, 0.001}); }
+  /// The same, to the end of its first step.
   void began_to_train(double seconds);
 
   double limit(control::Phase phase) const;
+  /// From launch until all ranks have spoken.
+  double hello_limit() const;
 
  private:
   double& longest(control::Phase phase) { return longest_[static_cast<std::size_t>(phase)]; }
@@ -39,7 +44,7 @@ class PhaseLimits {
 
   Patience patience_;
   std::array<double, static_cast<std::size_t>(control::Phase::kDone) + 1> longest_{};  // 0: not seen yet
-  double slowest_step_ = 0;
+  double slowest_step_ = 0, longest_hello_ = 0;  // alike
 };
 
 }  // namespace entrain::supervise

@@ -28,7 +28,8 @@ Placement everywhere(Fleet fleet, const std::set<std::string>& lost) {
 }
 
 std::string complaint(const slurm::CommandResult& ran, const Placement& placement, int world) {
-  return cat(placement.ranks, " ranks on ", join(placement.nodes), " do not come up together: ",
+  return cat(placement.ranks, placement.ranks == 1 ? " rank on " : " ranks on ", join(placement.nodes),
+             placement.ranks == 1 ? " does not come up: " : " do not come up together: ",
              world != 0 && world != placement.ranks
                  ? cat("their world has ", world,
                        " ranks; is srun's PMI the one that MPI was built with? "

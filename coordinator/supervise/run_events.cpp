@@ -1,10 +1,12 @@
 #include "coordinator/supervise/run_events.hpp"
 
+#include <algorithm>
 #include <fstream>
 #include <limits>
 
 #include "configs/log.hpp"
 #include "coordinator/status/run_files.hpp"
+#include "coordinator/status/utc_time.hpp"
 
 namespace entrain::supervise {
 RunEvents::RunEvents(const std::string& run_dir) {
@@ -21,6 +23,11 @@ RunEvents::RunEvents(const std::string& run_dir) {
 // Failures in a row since the last commit; a run that was stopped or ended begins to count anew.
 void RunEvents::keep(status::Event event) {
   if (event.kind == "launch" && first_launch_.empty()) first_launch_ = event.time;
+  if (event.kind == "launch" && !last_end_.empty()) {
+    idle_seconds_ += std::max(0.0, status::seconds_between(last_end_, event.time).value_or(0));
+    last_end_.clear();
+  }
+  if (event.kind == "end") last_end_ = event.time;
   if (event.kind == "exit") ++past_.failures, ++past_.cycles;
   if (event.kind == "commit" || event.kind == "end") past_.cycles = 0;
   newest_.push_back(std::move(event));

@@ -20,6 +20,8 @@ class RunEvents {
   const std::vector<status::Event>& newest() const { return newest_; }
   /// When the first generation was launched; empty: now is the first time.
   const std::string& first_launch() const { return first_launch_; }
+  /// Of the time since then, what lies between the end of one supervisor and the first launch of the next.
+  double idle_seconds() const { return idle_seconds_; }
   /// What a supervisor needs to go on counting.
   const Past& past() const { return past_; }
 
@@ -27,7 +29,8 @@ class RunEvents {
   void keep(status::Event event);
 
   std::vector<status::Event> newest_;
-  std::string first_launch_;
+  std::string first_launch_, last_end_;
+  double idle_seconds_ = 0;
   Past past_;
   std::optional<checkpoint::JsonLines> file_;
 };

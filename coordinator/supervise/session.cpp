@@ -1,6 +1,7 @@
 #include "coordinator/supervise/session.hpp"
 
 #include <signal.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -23,6 +24,7 @@
 #include "coordinator/control/supervisor_address.hpp"
 #include "coordinator/control/token.hpp"
 #include "coordinator/exit_file.hpp"
+#include "coordinator/status/from_ledger.hpp"
 #include "coordinator/status/status_file.hpp"
 #include "coordinator/status/utc_time.hpp"
 #include "coordinator/supervise/job_fleet.hpp"
@@ -65,6 +67,12 @@ std::string address_for(const Fleet& fleet) {
                         "), so the ranks of other nodes could not find the supervisor"));
 }
 
+// On a compute node nobody sits before a browser.
+std::string way_there(const std::string& address, int port) {
+  if (std::getenv("SLURM_JOB_ID") == nullptr || address.rfind("127.", 0) != 0) return "";
+  return cat(" on ", host_name(), "; from elsewhere: ssh -L ", port, ":127.0.0.1:", port, ' ', host_name());
+}
+
 // What runs under a pid may be another program by now.
 bool is_worker(pid_t pid) {
   std::error_code error;
@@ -82,7 +90,10 @@ Session::Session(SessionSettings settings)
       signals_(io_, SIGINT, SIGTERM, SIGUSR1),
       timer_(io_),
       step_(io_, [this](int status) { launcher_ended(status); }) {
-  signals_.add(SIGHUP);
+  struct sigaction hangup {};
+  ::sigaction(SIGHUP, nullptr, &hangup);
+  if (hangup.sa_handler != SIG_IGN) signals_.add(SIGHUP);  // nohup: it shall outlive its terminal
+  commits_ = status::view_ledger(dir_).status.commits;
   const auto before = ControlFile::read(dir_);
   if (before) control_ = *before;
   if (control_.run_id.empty()) control_.run_id = new_run_id();
@@ -90,6 +101,7 @@ Session::Session(SessionSettings settings)
   control_.pid = ::getpid();
   control_.stage = settings_.stage;
   control_.started = utc_now();
+  if (const auto left = deadline_.seconds_left()) end_at_first_ = now() + *left;
 }
 
 double Session::now() {
@@ -139,9 +151,17 @@ void Session::listen() {
   http.where = cat("in ", dir_, "/.token");
   http.address = bind->address;
   http.port = bind->port;
-  http_ = std::make_unique<status::HttpServer>(io_, http);
+  try {
+    http_ = std::make_unique<status::HttpServer>(io_, http);
+  } catch (const LaunchError& e) {  // no reason not to train
+    log(Level::kWarning,
+        cat(e.what(),
+            " (http.bind); this run goes on without a status page, `entrain status` reads its folder"));
+    return;
+  }
   control_.http = cat(http.address, ':', http_->port());
-  log(Level::kInfo, cat("status page: http://", control_.http, "/?token=$(cat ", dir_, "/.token)"));
+  log(Level::kInfo, cat("status page: http://", control_.http, "/?token=$(cat ", dir_, "/.token)",
+                        way_there(http.address, http_->port())));
 }
 
 void Session::begin() {
@@ -157,19 +177,21 @@ void Session::begin() {
     supervisor_->adopt(placement, now());
     return;
   }
-  const Preflight looked =
-      preflight(settings_.fleet, settings_.launcher, settings_.config.slurm, settings_.worker.front());
-  if (!looked.text.empty()) tell("preflight", looked.text, !looked.passed);
+  const Preflight looked = preflight(settings_.fleet, settings_.launcher, settings_.config.slurm,
+                                     settings_.worker.front(), dir_, settings_.config.run.device);
+  const bool passed = looked.code == ExitCode::kDone;
+  for (const auto& warning : looked.warnings) tell("preflight", warning, true);
+  if (!looked.text.empty()) tell("preflight", looked.text, !passed);
   lost_at_start_ = looked.lost;
-  if (looked.passed)
+  if (passed)
     supervisor_->start(now());
   else
-    finish(static_cast<int>(ExitCode::kPreflight), looked.text);
+    finish(static_cast<int>(looked.code), looked.text);
 }
 
 void Session::launch(std::int64_t generation, const Placement& placement) {
   server_->begin_generation(static_cast<std::uint32_t>(generation));
-  hosts_.clear(), local_pids_.clear(), byes_.clear();
+  hosts_.clear(), local_pids_.clear(), byes_.clear(), watches_.clear(), first_gone_.clear();
   coordinator::remove_exit(dir_);
   const Launch words = launch_words(placement, settings_.launcher, settings_.config.slurm, settings_.worker,
                                     control_.run_id, generation);
@@ -199,7 +221,7 @@ std::variant<control::Lease, control::Refuse> Session::hello(control::NodeId nod
                                "); install the same on every node")};
   hosts_[node] = hello.host;
   if (hello.host == control::node_name())
-    for (const auto& rank : hello.ranks) local_pids_.insert(static_cast<pid_t>(rank.pid));
+    for (const auto& rank : hello.ranks) watch_rank(rank.rank, static_cast<pid_t>(rank.pid));
   control::Lease lease;
   lease.generation = static_cast<std::uint32_t>(supervisor_->generation());
   lease.world = world;
@@ -210,15 +232,11 @@ std::variant<control::Lease, control::Refuse> Session::hello(control::NodeId nod
 void Session::wait_for_signal() {
   signals_.async_wait([this](const auto& error, int signal) {
     if (error) return;
-    const std::string name = signal == SIGINT    ? "SIGINT"
-                             : signal == SIGTERM ? "SIGTERM"
-                             : signal == SIGHUP  ? "SIGHUP"
-                                                 : "SIGUSR1";
     if (signal == SIGINT && ++interrupts_ > 1) {
       log(Level::kWarning, "a second SIGINT: ending the ranks at once, without a commit");
-      kill();
+      supervisor_->stop_at_once();
     } else {
-      supervisor_->stop(name, now());
+      supervisor_->stop(stop_cause(signal, job_situation()), now());
     }
     wait_for_signal();
   });
@@ -270,6 +288,19 @@ void Session::write_status(const status::RunStatus& now) noexcept {
 
 void Session::kill() { step_.end(local_ranks()); }
 
+// The first of this machine's ranks to end is why the others do. With several nodes it may be that a rank of another was first.
+void Session::watch_rank(int rank, pid_t pid) {
+  if (!local_pids_.insert(pid).second || !settings_.fleet.nodes.front().empty()) return;
+  const int handle = static_cast<int>(::syscall(SYS_pidfd_open, pid, 0));
+  if (handle < 0) return;
+  auto& watch = watches_.emplace_back(io_, handle);
+  watch.async_wait(boost::asio::posix::stream_descriptor::wait_read, [this, rank, pid](const auto& error) {
+    if (!error && first_gone_.empty())
+      first_gone_ = cat("rank ", rank, " (pid ", pid, " on ", control_.host,
+                        ") was killed or crashed; the kernel's log says so where memory ran out");
+  });
+}
+
 std::vector<pid_t> Session::local_ranks() const {
   std::vector<pid_t> out;
   for (const pid_t pid : local_pids_)
@@ -286,6 +317,7 @@ void Session::launcher_ended(int status) {
     ending.told = true;
     ending.code = end->code;
     ending.reason = end->reason;
+    if (end->code == static_cast<int>(ExitCode::kRequeue)) ending.own_stop = why_ranks_stopped();
   } else if (const auto bye =
                  std::find_if(byes_.begin(), byes_.end(), [](const auto& b) { return b.second.code != 0; });
              bye != byes_.end()) {
@@ -295,11 +327,30 @@ void Session::launcher_ended(int status) {
     ending.code = byes_.empty() ? static_cast<int>(ExitCode::kComm) : 0;
   } else {
     ending.code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-    ending.reason = WIFEXITED(status) ? cat(settings_.launcher, " ended with ", ending.code)
-                                      : cat(settings_.launcher, " was killed by signal ", WTERMSIG(status));
+    const bool by_signal = ending.code > 128;
+    ending.reason = by_signal && !first_gone_.empty() ? first_gone_
+                    : WIFEXITED(status)               ? cat(settings_.launcher, " ended with ", ending.code)
+                                        : cat(settings_.launcher, " was killed by signal ", WTERMSIG(status));
   }
   ending.never_up = local_pids_.empty() && hosts_.empty() && byes_.empty() && WIFEXITED(status);
   supervisor_->exited(ending, now());
+}
+
+JobSituation Session::job_situation() const {
+  constexpr double kMoved = 60;  // Slurm rounds, and clocks differ
+  JobSituation job;
+  job.in_job = std::getenv("SLURM_JOB_ID") != nullptr;
+  job.seconds_left = deadline_.seconds_left();
+  job.end_moved = job.seconds_left && end_at_first_ && now() + *job.seconds_left < *end_at_first_ - kMoved;
+  return job;
+}
+
+std::string Session::why_ranks_stopped() const {
+  int caught = 0;
+  if (const Detector* detector = supervisor_->detector())
+    for (const auto& [number, rank] : detector->ranks())
+      if (rank.beat.signal != 0) caught = rank.beat.signal;
+  return own_stop_cause(caught, job_situation());
 }
 
 void Session::note_commit() {
@@ -338,7 +389,10 @@ void Session::finish(int code, const std::string& reason) {
   reason_ = reason;
   events_.add("end", cat("exit ", code, reason.empty() ? "" : ": ", reason));
   const bool bad = code != 0 && code != static_cast<int>(ExitCode::kRequeue);
-  log(bad ? Level::kError : Level::kInfo, code == 0 ? "done" : cat(reason, " (exit ", code, ')'));
+  log(bad ? Level::kError : Level::kInfo, code == 0 ? "done"
+                                          : reason.find("(exit ") != std::string::npos
+                                              ? reason
+                                              : cat(reason, " (exit ", code, ')'));
   if (!coordinator::read_exit(dir_)) coordinator::write_exit(dir_, {code, reason});
   if (code == 0) checkpoint::write_file_atomically(dir_ + "/DONE", utc_now() + "\n");
   metrics_.read();

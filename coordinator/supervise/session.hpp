@@ -1,9 +1,11 @@
 #pragma once
 #include <atomic>
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <future>
+#include <list>
 #include <map>
 #include <memory>
 #include <optional>
@@ -20,6 +22,7 @@
 #include "coordinator/supervise/metrics_tail.hpp"
 #include "coordinator/supervise/run_events.hpp"
 #include "coordinator/supervise/step_process.hpp"
+#include "coordinator/supervise/stop_cause.hpp"
 #include "coordinator/supervise/supervisor.hpp"
 
 namespace entrain::supervise {
@@ -62,6 +65,7 @@ class Session : private World {
   void leave();
   void launcher_ended(int status);
   std::variant<control::Lease, control::Refuse> hello(control::NodeId node, const control::Hello& hello);
+  void watch_rank(int rank, pid_t pid);
   std::vector<pid_t> local_ranks() const;
   status::RunStatus status();
   void write_control_file();
@@ -69,6 +73,8 @@ class Session : private World {
   void note_commit();
   std::int64_t committed_on_disk() const;
   double seconds_since_first_launch() const;
+  JobSituation job_situation() const;
+  std::string why_ranks_stopped() const;
 
   SessionSettings settings_;
   std::string dir_;
@@ -80,6 +86,7 @@ class Session : private World {
   boost::asio::signal_set signals_;
   boost::asio::steady_timer timer_;
   coordinator::JobDeadline deadline_;
+  std::optional<double> end_at_first_;  // of the job, by now()
   control::ServerHandler handler_;
   std::unique_ptr<control::ControlServer> server_;
   std::unique_ptr<status::HttpServer> http_;
@@ -89,6 +96,8 @@ class Session : private World {
   std::optional<std::set<std::string>> lost_at_start_;  // what the preflight found, until the first launch
   std::map<control::NodeId, std::string> hosts_;        // of this generation's nodes
   std::set<pid_t> local_pids_;                          // of its ranks on this machine
+  std::list<boost::asio::posix::stream_descriptor> watches_;  // one per such rank
+  std::string first_gone_;                                    // which of them ended first
   std::map<int, control::Bye> byes_;
   std::string build_digest_;
   std::vector<status::CommitStatus> commits_;  // newest last

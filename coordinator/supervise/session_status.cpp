@@ -61,8 +61,13 @@ status::RunStatus Session::status() {
   add_ranks(s, *supervisor_, now());
   total_steps_ = s.total_steps;  // between two generations nobody says it
   metrics_.fill(s);
-  const double since = seconds_since_first_launch();
-  if (since > 0) s.goodput = std::min(1.0, metrics_.seconds_of_steps() / since);
+  // Where it goes on; ranks that have come up say it better.
+  const std::int64_t from = settings_.stage == "pretrain" ? s.committed : 0;
+  if (s.state == "starting") s.step = std::max(s.step, from);
+  if (s.state == "recovering") s.step = from;
+  const double since = seconds_since_first_launch() - events_.idle_seconds();
+  if (since > 0 && metrics_.seconds_of_steps() > 0)
+    s.goodput = std::min(1.0, metrics_.seconds_of_steps() / since);
   return s;
 }
 

@@ -1,6 +1,7 @@
 #include "coordinator/supervise/step_process.hpp"
 
 #include <fcntl.h>
+#include <linux/close_range.h>
 #include <signal.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -49,6 +50,8 @@ std::vector<char*> pointers(std::vector<std::string>& words) {
   sigset_t none;
   ::sigemptyset(&none);
   ::sigprocmask(SIG_SETMASK, &none, nullptr);
+  // Sockets of ours that a launcher kept would stay open when we are gone, and their ports taken.
+  ::close_range(STDERR_FILENO + 1, ~0U, CLOSE_RANGE_CLOEXEC);
   if (const int null = ::open("/dev/null", O_RDONLY); null >= 0) ::dup2(null, STDIN_FILENO);
   ::execvpe(argv[0], argv, envp);
   const int error = errno;

@@ -67,11 +67,11 @@ void Supervisor::launch(double now) {
   reason_.clear();
   std::string where;
   for (const auto& node : placement_.nodes) where += cat(where.empty() ? "" : ",", node);
-  world_.tell(
-      "launch",
-      cat("generation ", past_.generation, ": ", placement_.ranks, placement_.ranks == 1 ? " rank" : " ranks",
-          where.empty() ? "" : " on " + where, ", from step ", past_.committed),
-      false);
+  world_.tell("launch",
+              cat("generation ", past_.generation, ": ", placement_.ranks,
+                  placement_.ranks == 1 ? " rank" : " ranks", where.empty() ? "" : " on " + where,
+                  settings_.has_steps ? cat(", from step ", past_.committed) : ""),
+              false);
   world_.launch(past_.generation, placement_);
 }
 
@@ -88,7 +88,8 @@ void Supervisor::beat(const control::NodeBeat& beat, double now) {
   if (!told_training_ && detector_->trains()) {
     told_training_ = true;
     if (state_ == State::kStarting) state_ = State::kTraining;
-    world_.tell("training", cat("generation ", past_.generation, " trains"), false);
+    world_.tell("training",
+                cat("generation ", past_.generation, settings_.has_steps ? " trains" : " is at work"), false);
   }
 }
 
@@ -116,6 +117,11 @@ void Supervisor::stop(const std::string& reason, double now) {
   state_ = State::kStopping;
   reason_ = reason;
   world_.ask_stop(reason);
+}
+
+void Supervisor::stop_at_once() {
+  stop_asked_ = at_once_ = true;
+  world_.kill();
 }
 
 void Supervisor::tick(double now) {
@@ -193,13 +199,27 @@ void Supervisor::leaving(const std::string& host) {
   if (detector_) detector_->leaving(host);
 }
 
+// Of ranks that stopped in order. Whoever asked them is known; where nobody did, they did by themselves, and that is news.
+std::string Supervisor::why_stopped(const Ending& ending) {
+  std::string why = reason_;
+  if (!stop_asked_) {
+    why = ending.own_stop;
+    world_.tell("stop", cat("the ranks stopped by themselves", why.empty() ? "" : ": ", why), false);
+  }
+  return cat(why, why.empty() || ending.reason.empty() ? "" : "; ", ending.reason);
+}
+
 void Supervisor::exited(const Ending& ending, double now) {
   if (state_ == State::kEnded || state_ == State::kRecovering) return;
   committed(ending.committed);
   // What a launcher returns for a step that was killed says nothing; what rank 0 wrote does.
   const bool believed = ending.told || state_ != State::kEnding;
-  if (believed && (is_final(ending.code) || ending.code == static_cast<int>(ExitCode::kRequeue))) {
-    finish(ending.code, ending.reason);
+  // Ranks that were killed here may have taken the SIGTERM for a wish to stop, and committed: nobody had that wish.
+  const bool stopped =
+      ending.code == static_cast<int>(ExitCode::kRequeue) && (state_ != State::kEnding || stop_asked_);
+  if (believed && (is_final(ending.code) || stopped)) {
+    finish(ending.code,
+           ending.code == static_cast<int>(ExitCode::kRequeue) ? why_stopped(ending) : ending.reason);
     return;
   }
   if (ending.never_up && past_.cycles == 0 && state_ != State::kEnding) {
@@ -211,6 +231,11 @@ void Supervisor::exited(const Ending& ending, double now) {
 }
 
 void Supervisor::recover(const Ending& ending, double now) {
+  if (at_once_) {
+    finish(static_cast<int>(ExitCode::kComm),
+           cat("ended at once, as asked; step ", past_.committed, " is the newest commit"));
+    return;
+  }
   ++past_.failures;
   ++past_.cycles;
   const std::string why = state_ == State::kEnding || ending.reason.empty() ? reason_ : ending.reason;

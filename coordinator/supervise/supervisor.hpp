@@ -34,6 +34,8 @@ struct Ending {
   std::int64_t committed = 0;
   bool told = false;      ///< `code` is from exit.json of this generation: rank 0 knew how it ends
   bool never_up = false;  ///< the launcher ended by itself before any rank spoke
+  std::string
+      own_stop{};  ///< with 75: why the ranks may have stopped, if nobody had asked them; empty: not known
 };
 
 struct SupervisorSettings {
@@ -70,6 +72,8 @@ class Supervisor {
   void leaving(const std::string& host);
   void exited(const Ending& ending, double now);
   void stop(const std::string& reason, double now);
+  /// The ranks end at once, without a commit, and the run with them: somebody does not want to wait.
+  void stop_at_once();
   /// Several times a second.
   void tick(double now);
 
@@ -89,6 +93,7 @@ class Supervisor {
   void watch(double now);
   void end_generation(const Verdict& verdict, double now);
   void recover(const Ending& ending, double now);
+  std::string why_stopped(const Ending& ending);
   void finish(int code, const std::string& reason);
   void blame(const Verdict& verdict);
 
@@ -103,7 +108,7 @@ class Supervisor {
   std::string reason_;
   std::set<std::string> suspected_nodes_;  // of this generation's failure
   double awake_at_ = -1, kill_at_ = 0, relaunch_at_ = 0, stop_at_ = 0;
-  bool stop_asked_ = false, told_training_ = false;
+  bool stop_asked_ = false, at_once_ = false, told_training_ = false;
 };
 
 }  // namespace entrain::supervise

@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "configs/error.hpp"
+#include "coordinator/simulate_run.hpp"
 
 namespace entrain::coordinator {
 namespace {
@@ -72,7 +73,8 @@ TEST(Plan, TheLedgerIsAsLongAsAMeasuredOne) {
   const auto plan = make_plan(
       config({"train.steps=300", "batch.lanes=4", "batch.lane_images=2", "checkpoint.every=20steps"}).config,
       images(67));
-  EXPECT_NEAR(static_cast<double>(plan.ledger_bytes.value()), 210'707, 15'000);  // bytes of that run on 2 ranks
+  EXPECT_NEAR(static_cast<double>(plan.ledger_bytes.value()), 210'707,
+              15'000);  // bytes of that run on 2 ranks
 }
 
 TEST(Plan, TimeAndCommitsFollowFromTheThroughput) {
@@ -125,6 +127,43 @@ TEST(Plan, TenMillionImagesTakeNoTime) {
   EXPECT_EQ(plan.ranks.size(), 4096U);
   EXPECT_THAT(plan_text(plan, c), HasSubstr("10,000,000"));
   EXPECT_LT(std::chrono::steady_clock::now() - began, std::chrono::seconds(1));
+}
+
+TEST(Plan, ASimulationWithoutAFaultPromisesNothing) {
+  PlanInput input = images(5232);
+  input.views_per_second = 1000;
+  const auto c = config({"train.epochs=44", "slurm.nodes=2", "slurm.ranks_per_node=2"}).config;
+  const Plan plan = make_plan(c, input);
+  SimulationRequest request;
+  request.runs = 3;
+  request.faults.node_hours = 1e9;
+  std::string text = simulation_text(simulate_plan(plan, c, request));
+  EXPECT_THAT(text, HasSubstr("failures            0 per run"));
+  EXPECT_THAT(text, HasSubstr("a fault is noticed  not known: no fault"));
+  EXPECT_THAT(text, ::testing::Not(HasSubstr("at most")));
+  request.faults.node_hours = 0.5;
+  const Simulation faulty = simulate_plan(plan, c, request);
+  text = simulation_text(faulty);
+  EXPECT_THAT(text, HasSubstr("a fault is noticed  after at most "));
+  EXPECT_THAT(text, ::testing::Not(HasSubstr("at most 0s")));
+  EXPECT_THAT(text, ::testing::Not(HasSubstr("not known")));
+  const auto json = simulation_json(faulty);
+  EXPECT_EQ(json.at("runs"), 3);
+  EXPECT_EQ(json.at("failures_per_run"), faulty.failures);
+  EXPECT_GT(json.at("longest_detection_seconds"), 0);
+}
+
+TEST(Plan, ASimulationOfMoreRanksThanLanesIsRefusedInTheWordsOfSubmit) {
+  const auto c = config({"train.steps=900", "batch.lanes=4", "slurm.nodes=8", "slurm.ranks_per_node=1"});
+  auto input = images(5232);
+  input.views_per_second = 100;
+  try {
+    simulate_plan(make_plan(c.config, input), c.config, {});
+    FAIL() << "8 ranks have been simulated on 4 lanes";
+  } catch (const ConfigError& e) {
+    EXPECT_THAT(e.what(),
+                HasSubstr("slurm.nodes x slurm.ranks_per_node are 8 ranks, but a batch has 4 lanes"));
+  }
 }
 
 TEST(Plan, TextAndJsonSayTheSame) {

@@ -224,5 +224,19 @@ TEST(Metrics, PromtoolHasNothingToSay) {
   EXPECT_NE(tests::run("promtool check metrics < " + folder / "m.prom").code, 0);
 }
 
+TEST(Metrics, WhatAStageDoesNotHaveIsNotZero) {
+  RunStatus s = tests::training(1);
+  ASSERT_THAT(metrics_text(s), ::testing::HasSubstr("entrain_committed_step{"));
+  s.stage = "evaluate";
+  s.step = s.total_steps = s.committed = 0;
+  s.commits.clear();
+  s.goodput = s.loss = s.views_per_second = std::nullopt;
+  for (const char* name : {"entrain_step{", "entrain_steps_planned", "entrain_committed_step",
+                           "entrain_goodput", "entrain_loss", "entrain_views"})
+    EXPECT_THAT(metrics_text(s), ::testing::Not(::testing::HasSubstr(name)));
+  s.stage = "pretrain";  // one that has not begun to step is at 0
+  EXPECT_THAT(metrics_text(s), ::testing::HasSubstr("entrain_step{"));
+}
+
 }  // namespace
 }  // namespace entrain::status

@@ -45,12 +45,14 @@ class RawClient {
   RawClient(const RawClient&) = delete;
   RawClient& operator=(const RawClient&) = delete;
 
-  void send(std::string_view text) const {
+  /// false: the server is gone; what it said before is still to be read.
+  bool send(std::string_view text) const {
     while (!text.empty()) {
       const auto n = ::send(fd_, text.data(), text.size(), MSG_NOSIGNAL);
-      if (n <= 0) return;  // the server is gone: what it said before is still to be read
+      if (n <= 0) return false;
       text.remove_prefix(static_cast<std::size_t>(n));
     }
+    return true;
   }
   /// Reads until `text` has come; false: the server closed, or it did not come within so many seconds.
   bool read_until(std::string_view text, double seconds = 20) {
@@ -66,6 +68,8 @@ class RawClient {
       if (!read_some(seconds)) return closed_;
     return false;
   }
+  /// Whether the server broke off instead of ending in order.
+  bool was_reset() const { return reset_; }
   /// The next answer; `head_only`: it has no body, whatever its length says. code 0: none came.
   RawAnswer answer(bool head_only = false) {
     RawAnswer answer;
@@ -100,13 +104,14 @@ class RawClient {
     ::setsockopt(fd_, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
     char bytes[4096];
     const auto n = ::recv(fd_, bytes, sizeof bytes, 0);
-    closed_ = n == 0 || (n < 0 && errno == ECONNRESET);
+    reset_ = n < 0 && errno == ECONNRESET;
+    closed_ = n == 0 || reset_;
     if (n > 0) got_.append(bytes, static_cast<std::size_t>(n));
     return n > 0;
   }
 
   int fd_;
-  bool closed_ = false;
+  bool closed_ = false, reset_ = false;
   std::string got_;
 };
 

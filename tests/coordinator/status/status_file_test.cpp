@@ -29,6 +29,35 @@ TEST(StatusFile, ReadsBackAsTheSameDocument) {
   EXPECT_EQ(tests::read_file(folder / "metrics.prom"), metrics_text(written));
 }
 
+TEST(StatusFile, OfAnEndedRunNobodyIsToldThatItLives) {
+  const tests::TemporaryFolder folder;
+  RunStatus s = tests::training(3);
+  s.ranks[1].behind = true;
+  s.ranks[2].health = "dead";
+  const RunStatus alive = s;
+  EXPECT_EQ(status_json(settled(s)), status_json(s)) << "it trains";
+  s.state = "ended";
+  s.exit_code = 0;
+  write_status_files(folder.path(), s);
+  const std::string prom = tests::read_file(folder / "metrics.prom");
+  for (const char* line :
+       {"rank=\"0\",host=\"node1\",health=\"alive\"} 0\n", "rank=\"0\",host=\"node1\",health=\"ended\"} 1\n",
+        "rank=\"2\",host=\"node1\",health=\"dead\"} 1\n",
+        "entrain_up{run_id=\"a-1\",stage=\"pretrain\"} 0\n"})
+    EXPECT_NE(prom.find(line), prom.npos) << line;
+  EXPECT_EQ(prom.find("health=\"alive\"} 1"), prom.npos);
+  EXPECT_EQ(prom.find("entrain_eta_seconds"), prom.npos);
+  EXPECT_NE(metrics_text(alive).find("health=\"alive\"} 1"), prom.npos);
+  const auto read = status_of(json_file(folder / "status.json"));
+  ASSERT_TRUE(read);
+  EXPECT_EQ(read->ranks[1].health, "ended");
+  EXPECT_FALSE(read->ranks[1].behind);
+  EXPECT_EQ(read->ranks[1].beat.seconds_in_phase, 0);
+  const auto older = status_of(nlohmann::json(s));  // of a server that told it as it was
+  ASSERT_TRUE(older);
+  EXPECT_EQ(status_json(*older), status_json(*read));
+}
+
 TEST(StatusFile, NoReaderSeesHalfOfOne) {
   const tests::TemporaryFolder folder;
   const RunStatus few = tests::training(1), many = tests::training(200);

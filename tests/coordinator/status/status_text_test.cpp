@@ -5,12 +5,14 @@
 
 #include <sstream>
 
+#include "configs/cat.hpp"
 #include "coordinator/status/lag_table.hpp"
 #include "tests/coordinator/status/fake_status.hpp"
 
 namespace entrain::status {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::Not;
 using ::testing::StartsWith;
@@ -62,13 +64,83 @@ TEST(StatusText, ListsTheOddOnesAndWhoIsBehind) {
   EXPECT_THAT(status_text(s, {}), HasSubstr("and 12 more that are not like the others"));
 }
 
-TEST(StatusText, ShowsTheFirstRowsOfATable) {
+TEST(StatusText, NothingOfAnEndedRunLooksAlive) {
+  RunStatus s = with_a_laggard();
+  s.ranks[5].health = "suspect";
+  s.ranks[6].health = "dead";
+  s.ranks[7].beat.stopped = true;
+  s.ranks[8].beat.step = 900;
+  ASSERT_THAT(status_text(s, {}) + lag_table(s), HasSubstr("alive, BEHIND"));
+  s.state = "ended";
+  s.exit_code = 93;
+  s = settled(s);
+  const std::string text = status_text(s, {}), table = lag_table(s);
+  EXPECT_THAT(text, HasSubstr("ranks 0-5,7-63: step 900-1200, ended, on 8 hosts\n"
+                              "  rank 6: step 1200, dead, collective, pid 5006 on node1\n"));
+  EXPECT_THAT(text, HasSubstr("committed step 1150 at 2026-03-02T10:03:29Z"));
+  EXPECT_THAT(table, StartsWith("64 ranks, last heard of before the run ended\n"));
+  for (const char* word :
+       {"alive", "BEHIND", "behind", "suspect", "stopped", " 0s ", " for 41s", " ago", "to go", "job ends"})
+    EXPECT_THAT(text + table, Not(HasSubstr(word)));
+}
+
+TEST(StatusText, ATableStandsAlignedOnLinesOfItsOwn) {
   RunStatus s = tests::training(1);
-  s.events = {
-      {"2026-03-02T10:05:00Z", "behind", "head\n row 1\n row 2\n row 3\n row 4\n row 5\n row 6\n row 7"}};
-  EXPECT_THAT(status_text(s, {}),
-              ::testing::EndsWith("  2026-03-02T10:05:00Z  behind    head\n   row 1\n   row 2\n"
-                                  "   row 3\n   row 4\n   row 5\n  ...\n"));
+  s.events = {{"2026-03-02T10:05:00Z", "preflight", "2 ranks on 1 node"},
+              {"2026-03-02T10:05:00Z", "behind",
+               "  rank  host\n  1     a\n  2     b\n  3     c\n  4     d\n  5     e\n  6     f"}};
+  EXPECT_THAT(
+      status_text(s, {}),
+      ::testing::EndsWith("  2026-03-02T10:05:00Z  preflight  2 ranks on 1 node\n"
+                          "  2026-03-02T10:05:00Z  behind\n    rank  host\n    1     a\n    2     b\n"
+                          "    3     c\n    4     d\n    5     e\n    and 1 more line in events.jsonl\n"));
+  TextStyle whole;
+  whole.rows = std::string::npos;
+  EXPECT_THAT(status_text(s, whole), ::testing::EndsWith("    5     e\n    6     f\n"));
+  EXPECT_THAT(status_text(s, whole), Not(HasSubstr("more line")));
+}
+
+TEST(StatusText, LongLinesGoOnBelowAndNothingIsCut) {
+  RunStatus s = tests::training(1);
+  std::string text;
+  for (int word = 0; word < 60; ++word) text += cat("word", word, ' ');
+  s.events = {{"2026-03-02T10:05:00Z", "bad", text + "\xc3\xa4"}};
+  const std::string narrow = status_text(s, {}), wide = status_text(s, {std::string::npos});
+  EXPECT_LE(widest(narrow), 80U);
+  EXPECT_THAT(narrow, HasSubstr("bad       word0 word1"));
+  EXPECT_THAT(narrow, HasSubstr("\n                                  word")) << "below the first one";
+  for (int word = 0; word < 60; ++word) EXPECT_THAT(narrow, HasSubstr(cat("word", word)));
+  EXPECT_THAT(wide, HasSubstr(text)) << "where no terminal has a width, a line is a line";
+  EXPECT_THAT(narrow + wide, Not(HasSubstr("...\n")));
+}
+
+TEST(StatusText, AStageWithoutStepsAndCommitsSaysNothingOfThem) {
+  RunStatus s = tests::training(2);
+  ASSERT_THAT(status_text(s, {}), AllOf(HasSubstr("step "), HasSubstr("goodput"), HasSubstr("committed")));
+  s.stage = "evaluate";
+  s.step = s.total_steps = s.committed = 0;
+  s.commits.clear();
+  s.loss = s.views_per_second = s.step_seconds = s.eta_seconds = s.goodput = s.deadline_seconds =
+      std::nullopt;
+  s.failures = 0;
+  s.events.clear();
+  for (RankStatus& r : s.ranks) r.beat.step = 0;
+  EXPECT_EQ(status_text(s, {}),
+            "runs/a  evaluate  generation 2  job 77\n  evaluating\n  ranks 0-1: alive, on 1 host\n");
+  s.stage = "finetune";
+  s.step = 3;
+  s.total_steps = 20;
+  EXPECT_THAT(status_text(s, {}), AllOf(HasSubstr("step 3 of 20"), Not(HasSubstr("commit"))));
+}
+
+TEST(StatusText, RanksThatNobodyWatchesAreNotCalledAlive) {
+  RunStatus s = tests::training(4);
+  s.state = "unknown";
+  for (RankStatus& r : s.ranks) r.health = "unknown";
+  const std::string text = status_text(s, {});
+  EXPECT_THAT(text, HasSubstr("  ranks 0-3: step 1200, when last heard, on 1 host\n"));
+  EXPECT_THAT(text + lag_table(s), Not(HasSubstr("alive")));
+  EXPECT_THAT(text, Not(HasSubstr("rank 0: ")));
 }
 
 TEST(StatusText, FitsAnyWidthWhateverItIsTold) {
@@ -113,7 +185,7 @@ TEST(StatusText, SaysLittleWhereLittleIsKnown) {
   s.run_dir = "runs/new";
   EXPECT_EQ(status_text(s, {}), "runs/new\n  starting\n");
   s.world = 4;
-  EXPECT_THAT(status_text(s, {}), HasSubstr("4 ranks; nobody tells what each of them does"));
+  EXPECT_THAT(status_text(s, {}), HasSubstr("  no report from the 4 ranks\n"));
 }
 
 TEST(LagTable, PutsWhoIsBehindFirst) {

@@ -128,6 +128,11 @@ TEST_F(Four, WhoEnteredFewerCollectivesIsWhoTheOthersWaitFor) {
   EXPECT_THAT(verdict.why, HasSubstr("the others wait for rank 2"));
   const std::string table = detector_.table(now_);
   EXPECT_LT(table.find("n2"), table.find("n1")) << table;  // the culprit stands first
+  // Header and rows stand below each other, and fit a terminal.
+  const std::string head = table.substr(0, table.find('\n')), row = table.substr(head.size() + 1, 80);
+  EXPECT_EQ(head.find("host"), row.find("n2")) << table;
+  EXPECT_EQ(head.find("phase"), row.find("data")) << table;
+  EXPECT_LE(head.size(), 78U) << table;
   EXPECT_THAT(table, HasSubstr("data"));
 }
 
@@ -258,6 +263,18 @@ TEST_F(Four, RanksThatNeverCameUpAreCounted) {
   const Verdict verdict = detector_.look(now_);
   EXPECT_EQ(verdict.kind, Kind::kHang);
   EXPECT_THAT(verdict.why, HasSubstr("2 of 4 ranks have not come up"));
+}
+
+TEST_F(Four, RanksThatCameUpQuicklyOnceAreNotWaitedForTwoMinutesAgain) {
+  run_until(5);
+  EXPECT_EQ(detector_.limits().hello_limit(), 60);
+  Detector next({}, detector_.limits(), 4, true, 0);
+  for (int second = 1; second <= 61; ++second) {
+    for (auto& r : nodes_[0].ranks) ++r.beats;
+    next.beat(nodes_[0], second);
+    EXPECT_EQ(next.look(second).kind == Kind::kFine, second < 60) << second;
+  }
+  EXPECT_THAT(next.look(61).why, HasSubstr("2 of 4 ranks have not come up in 1m01s"));
 }
 
 TEST_F(Four, OwnSleepIsNobodysDeath) {

@@ -70,11 +70,35 @@ TEST(RunEvents, CountFailuresSinceTheLastCommitOverSupervisors) {
   EXPECT_EQ(RunEvents(dir.path()).past().cycles, 0);  // somebody looked at it and starts again
 }
 
+TEST(RunEvents, TimeBetweenAnEndAndTheNextLaunchIsIdle) {
+  const TemporaryFolder dir;
+  const auto event = [](const char* time, const char* kind) {
+    return std::string(R"({"time":"2026-03-02T)") + time + R"(Z","kind":")" + kind + R"(","text":""})" + "\n";
+  };
+  write_file(dir / "events.jsonl", event("10:00:00", "launch") + event("10:10:00", "exit") +
+                                       event("10:10:30", "launch") + event("10:20:00", "end") +
+                                       event("12:20:00", "launch") + event("12:30:00", "adopt"));
+  EXPECT_EQ(RunEvents(dir.path()).idle_seconds(), 7200);
+}
+
+TEST(MetricsTail, AStalledStepIsNotAllProgress) {
+  const TemporaryFolder dir;
+  std::string text;
+  for (int step = 1; step <= 11; ++step)
+    text += "{\"step\":" + std::to_string(step) + ",\"step_s\":" + (step == 11 ? "17" : "1") + "}\n";
+  write_file(dir / "metrics.jsonl", text);
+  MetricsTail tail(dir.path());
+  tail.read();
+  EXPECT_GT(tail.seconds_of_steps(), 12);
+  EXPECT_LT(tail.seconds_of_steps(), 15);
+}
+
 TEST(MetricsTail, FollowsTheFileAndForgetsWhatAResumeCutsOff) {
   const TemporaryFolder dir;
   const std::string path = dir / "metrics.jsonl";
   MetricsTail tail(dir.path());
   status::RunStatus status;
+  status.state = "training";
   tail.read();
   tail.fill(status);
   EXPECT_FALSE(status.loss);
@@ -95,10 +119,47 @@ TEST(MetricsTail, FollowsTheFileAndForgetsWhatAResumeCutsOff) {
   write_file(path, R"({"step":1,"loss":5.0,"step_s":2.0,"views_per_s":10})"
                    "\n");
   status = {};
+  status.state = "training";
   tail.read();
   tail.fill(status);
   EXPECT_EQ(status.step, 1);
   EXPECT_EQ(tail.seconds_of_steps(), 2);
+}
+
+TEST(MetricsTail, OfTheGenerationBeforeOnlyTheCurvesAreShown) {
+  const TemporaryFolder dir;
+  write_file(dir / "metrics.jsonl", R"({"step":7,"loss":5.0,"step_s":2.0,"views_per_s":10})"
+                                    "\n");
+  MetricsTail tail(dir.path());
+  tail.read();
+  for (const char* state : {"starting", "recovering", "training"}) {
+    status::RunStatus status;
+    status.state = state;
+    status.total_steps = 20;
+    status.step = 5;  // where it goes on
+    tail.fill(status);
+    const bool trains = status.state == "training";
+    EXPECT_EQ(status.step, trains ? 7 : 5) << state;
+    EXPECT_EQ(status.loss.has_value(), trains) << state;
+    EXPECT_EQ(status.views_per_second.has_value(), trains) << state;
+    EXPECT_EQ(status.eta_seconds.has_value(), trains) << state;
+    EXPECT_EQ(status.loss_curve.size(), 1U) << state;
+  }
+}
+
+TEST(MetricsTail, WhatNoLineSaysIsNotZero) {
+  const TemporaryFolder dir;
+  write_file(dir / "metrics.jsonl", R"({"step":1,"val_auc":0.5})"
+                                    "\n");
+  MetricsTail tail(dir.path());
+  tail.read();
+  status::RunStatus status;
+  status.state = "training";
+  status.total_steps = 4;
+  tail.fill(status);
+  EXPECT_EQ(status.step, 1);
+  EXPECT_FALSE(status.loss || status.views_per_second || status.step_seconds || status.eta_seconds);
+  EXPECT_TRUE(status.loss_curve.empty() && status.speed_curve.empty());
 }
 
 TEST(MetricsTail, CurvesOfAMillionStepsStaySmallAndKeepTheirShape) {
@@ -111,6 +172,7 @@ TEST(MetricsTail, CurvesOfAMillionStepsStaySmallAndKeepTheirShape) {
   MetricsTail tail(dir.path());
   tail.read();
   status::RunStatus status;
+  status.state = "training";
   tail.fill(status);
   EXPECT_LE(status.loss_curve.size(), 400U);
   EXPECT_GE(status.loss_curve.size(), 200U);
@@ -146,8 +208,9 @@ TEST(LaunchWords, OfSrunAskForNoMoreThanTheNodesThatAreLeft) {
   slurm.cpus_per_rank = 3;
   const auto launch =
       supervise::launch_words({{"n1", "n3"}, 4, 2}, "srun", slurm, {"w", "pretrain", "c.yaml"}, "id", 7);
-  for (const char* word : {"--mpi=pmix", "--overlap", "--no-kill", "--nodes=2", "--ntasks=4",
-                           "--ntasks-per-node=2", "--nodelist=n1,n3", "--cpus-per-task=3"})
+  for (const char* word :
+       {"--mpi=pmix", "--overlap", "--no-kill", "--nodes=2", "--ntasks=4", "--distribution=block",
+        "--ntasks-per-node=2", "--nodelist=n1,n3", "--cpus-per-task=3"})
     EXPECT_THAT(launch.words, Contains(word));
   EXPECT_EQ(launch.words.back(), "c.yaml");
   EXPECT_EQ(launch.environment.at("ENTRAIN_GENERATION"), "7");

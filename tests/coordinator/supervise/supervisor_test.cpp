@@ -3,6 +3,7 @@
 
 #include <gmock/gmock.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "configs/cat.hpp"
@@ -236,14 +237,17 @@ TEST_F(Ladder, AStopIsAskedForOnceAndEndsWithWhatTheRanksSay) {
   EXPECT_EQ(supervisor_.state(), Supervisor::State::kStopping);
   ends(75, 10, "committed");
   EXPECT_THAT(world_.done,
-              ElementsAre("launch 1: 4 on n1 n2", "ask to stop: SIGUSR1", "finish 75: committed"));
+              ElementsAre("launch 1: 4 on n1 n2", "ask to stop: SIGUSR1", "finish 75: SIGUSR1; committed"));
+  EXPECT_EQ(std::count(world_.told.begin(), world_.told.end(), "stop: asked to stop: SIGUSR1"), 1);
+  EXPECT_THAT(world_.told, Not(Contains(HasSubstr("by themselves"))));
 }
 
 TEST_F(Ladder, RanksThatWereToldToStopByTheSchedulerEndTheRunToo) {
   begin();
   beats(5);
-  ends(75, 10, "SIGTERM");
-  EXPECT_THAT(world_.done, Contains("finish 75: SIGTERM"));
+  supervisor_.exited({75, "committed", 10, true, false, "the job's time limit is in 58s"}, now_);
+  EXPECT_THAT(world_.done, Contains("finish 75: the job's time limit is in 58s; committed"));
+  EXPECT_THAT(world_.told, Contains("stop: the ranks stopped by themselves: the job's time limit is in 58s"));
 }
 
 TEST_F(Ladder, RanksThatHaveSaidGoodbyeAreNotMissed) {
@@ -254,7 +258,27 @@ TEST_F(Ladder, RanksThatHaveSaidGoodbyeAreNotMissed) {
   beats(20, {0, 1, 2, 3});  // a launcher that takes its time
   EXPECT_THAT(world_.done, Not(Contains("kill")));
   ends(75, 10, "committed");
-  EXPECT_THAT(world_.done, Contains("finish 75: committed"));
+  EXPECT_THAT(world_.done, Contains("finish 75: SIGTERM; committed"));
+}
+
+TEST_F(Ladder, TheSecondWarningSaysThatTheSilentRankIsTakenForDead) {
+  begin();
+  beats(5);
+  beats(30, {3});
+  EXPECT_THAT(world_.told, Contains(AllOf(StartsWith("suspect: rank 3 on n2: no heartbeat for"),
+                                          HasSubstr("; taken for dead after "))));
+  EXPECT_THAT(world_.told, Contains(AllOf(StartsWith("dead: rank 3 on n2: no heartbeat for"),
+                                          ::testing::EndsWith(": taken for dead"))));
+}
+
+TEST_F(Ladder, AStageWithoutStepsBeginsAtNone) {
+  SupervisorSettings stage = settings();
+  stage.has_steps = false;
+  Notes world;
+  Supervisor supervisor(stage, world);
+  supervisor.start(0);
+  EXPECT_THAT(world.told, Contains("launch: generation 1: 4 ranks on n1,n2"));
+  EXPECT_THAT(world.told, Not(Contains(HasSubstr("from step"))));
 }
 
 TEST_F(Ladder, WhatRankZeroWroteIsBelievedAlsoOfAGenerationThatWasKilled) {
@@ -288,6 +312,31 @@ TEST_F(Ladder, AFailureWhileStoppingIsNotStartedAgain) {
   beats(5);
   EXPECT_THAT(world_.done, Contains(StartsWith("finish 76: was asked to stop")));
   EXPECT_THAT(world_.done, Not(Contains(StartsWith("launch 2"))));
+}
+
+// As ranks do that were stopped while they came up and that the kill wakes.
+TEST_F(Ladder, RanksThatTookTheKillForAWishToStopGoOn) {
+  begin();
+  beats(5);
+  beats(12, {2, 3});
+  ASSERT_EQ(world_.done.back(), "kill");
+  supervisor_.exited({.code = 75, .reason = "stopped on request", .committed = 3, .told = true}, now_);
+  beats(2);
+  EXPECT_THAT(world_.done, Contains(StartsWith("launch 2")));
+  EXPECT_THAT(world_.done, Not(Contains(StartsWith("finish"))));
+  EXPECT_EQ(supervisor_.committed(), 3);
+}
+
+TEST_F(Ladder, WhoDoesNotWantToWaitHasNotFailed) {
+  begin();
+  beats(5);
+  supervisor_.stop("SIGINT", now_);
+  supervisor_.stop_at_once();
+  ends(1, 7);
+  beats(5);
+  EXPECT_THAT(world_.done, Contains("kill"));
+  EXPECT_THAT(world_.done, Contains("finish 76: ended at once, as asked; step 7 is the newest commit"));
+  EXPECT_EQ(supervisor_.failures(), 0);
 }
 
 TEST_F(Ladder, AStopBetweenTwoGenerationsIsTheEnd) {
