@@ -54,8 +54,8 @@ int doctor_command(const std::vector<std::string>& args) {
   if (!parse_flags(app, args, "\nExit code 0: fit; 69: something cannot work.\n")) return 0;
   const std::string worker = worker_program();
   Findings all = doctor::look_at_libraries(worker);
-  for (const auto& more : {doctor::look_at_launcher(worker), doctor::look_at_slurm(),
-                           doctor::look_at_machine(), doctor::look_at_disk(folder)})
+  for (const auto& more : {doctor::look_at_gpu(worker), doctor::look_at_launcher(worker),
+                           doctor::look_at_slurm(), doctor::look_at_machine(), doctor::look_at_disk(folder)})
     all.insert(all.end(), more.begin(), more.end());
   if (json) {
     auto out = nlohmann::ordered_json::array();
