@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <csignal>
 
 #include "configs/cat.hpp"
 #include "configs/duration.hpp"
@@ -222,7 +223,9 @@ void Supervisor::exited(const Ending& ending, double now) {
            ending.code == static_cast<int>(ExitCode::kRequeue) ? why_stopped(ending) : ending.reason);
     return;
   }
-  if (ending.never_up && past_.cycles == 0 && state_ != State::kEnding) {
+  // Somebody killed it (memory may have run out): that says nothing of how it was launched.
+  const bool killed = ending.code == 128 + SIGKILL || ending.code == 128 + SIGTERM;
+  if (ending.never_up && !killed && past_.cycles == 0 && state_ != State::kEnding) {
     finish(static_cast<int>(ExitCode::kLaunch),
            cat(ending.reason, " before any rank had spoken; what it said stands above"));
     return;

@@ -357,6 +357,15 @@ TEST_F(Ladder, ALauncherThatNeverStartsARankIsNotTriedThreeTimes) {
               Contains(StartsWith("finish 78: mpirun ended with 213 before any rank had spoken")));
 }
 
+TEST_F(Ladder, ARankThatIsKilledBeforeItSpokeIsStartedAgain) {
+  begin();
+  supervisor_.exited({.code = 137, .reason = "mpirun ended with 137", .committed = 0, .never_up = true},
+                     now_ + 1);
+  now_ += 2;
+  beats(2);
+  EXPECT_THAT(world_.done, ElementsAre("launch 1: 4 on n1 n2", "launch 2: 4 on n1 n2"));
+}
+
 TEST_F(Ladder, ASupervisorThatComesBackTakesOver) {
   Notes world;
   Supervisor supervisor(settings(), world,
