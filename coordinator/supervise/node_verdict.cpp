@@ -97,7 +97,7 @@ NodeVerdict judge(const std::vector<NodeProbe>& nodes) {
     if (!node.write_error.empty() && !verdict.no_folder)
       verdict.bad.push_back({node.host, "it cannot use the run's folder: " + node.write_error});
     else if (!node.links.empty() && best_link(node) < kSlow * usual)
-      verdict.bad.push_back({node.host, slow_links(node, usual)});
+      verdict.bad.push_back({node.host, slow_links(node, usual), true});
   }
   const NodeVerdict gpus = judge_gpus(nodes);
   for (const auto& node : gpus.bad)
@@ -107,6 +107,11 @@ NodeVerdict judge(const std::vector<NodeProbe>& nodes) {
   for (const auto& node : nodes)
     if (!is_bad(verdict.bad, node.host)) warn_of_node(node, usual_clock(nodes), usual_inside, verdict);
   return verdict;
+}
+
+NodeVerdict confirmed(const NodeVerdict& first, NodeVerdict second) {
+  std::erase_if(second.bad, [&](const BadNode& b) { return b.slow && !is_bad(first.bad, b.host); });
+  return second;
 }
 
 std::string summary(const std::vector<NodeProbe>& nodes, const NodeVerdict& verdict) {

@@ -9,6 +9,7 @@ namespace entrain::supervise {
 /// A node that a job should not use, and why, for a person to read.
 struct BadNode {
   std::string host{}, why{};
+  bool slow = false;  ///< because of its links alone: what else runs may have been in the way
 };
 
 struct NodeVerdict {
@@ -25,6 +26,9 @@ struct NodeVerdict {
 /// - A node with a bad GPU (gpu_verdict.hpp).
 /// A clock that is off by more than a second is warned of: nothing of Entrain's depends on it.
 NodeVerdict judge(const std::vector<NodeProbe>& nodes);
+
+/// Of a second look: who was slow in both of them, and whoever is bad for another reason.
+NodeVerdict confirmed(const NodeVerdict& first, NodeVerdict second);
 
 /// "1 MiB written and read back in 12 ms at worst, links 2.1 GB/s at worst, clocks within 3 ms": of the nodes that are not
 /// bad.

@@ -65,6 +65,28 @@ void leave_out(const std::vector<BadNode>& bad, const Fleet& fleet, const std::s
   }
 }
 
+struct Look {
+  std::string complaint{};  // why it came to nothing; empty: it did not
+  nlohmann::json answer{};
+  std::vector<NodeProbe> nodes{};
+};
+
+Look look_at(const Placement& placement, const Launch& launch) {
+  const auto ran = slurm::run_command(with_environment(launch), kSeconds);
+  Look look;
+  look.answer = checkpoint::last_object(ran.out);
+  const int world = look.answer.is_object() ? look.answer.value("world", 0) : 0;
+  // A rank whose disk hangs may not end, though it has said so.
+  const bool answered = ran.ok() || ran.end == slurm::CommandResult::End::kTimedOut;
+  if (!answered || world != placement.ranks) {
+    look.complaint = complaint(ran, placement, world);
+    return look;
+  }
+  for (const auto& node : look.answer.value("nodes", nlohmann::json::array()))
+    look.nodes.push_back(node_probe_of(node));
+  return look;
+}
+
 }  // namespace
 
 Preflight preflight(const Fleet& fleet, const std::string& launcher, const SlurmSection& slurm,
@@ -76,21 +98,20 @@ Preflight preflight(const Fleet& fleet, const std::string& launcher, const Slurm
     out.warnings.push_back(
         cat("left out, since no step starts there: ", join({out.lost.begin(), out.lost.end()})));
   const Placement placement = everywhere(fleet, out.lost);
-  const auto ran =
-      slurm::run_command(with_environment(launch_words(placement, launcher, slurm,
-                                                       {worker, "preflight", run_dir, device}, "0", 0)),
-                         kSeconds);
-  const nlohmann::json answer = checkpoint::last_object(ran.out);
-  const int world = answer.is_object() ? answer.value("world", 0) : 0;
-  // A rank whose disk hangs may not end, though it has said so.
-  const bool answered = ran.ok() || ran.end == slurm::CommandResult::End::kTimedOut;
-  if (!answered || world != placement.ranks)
-    return {ExitCode::kPreflight, complaint(ran, placement, world), out.warnings, out.lost};
-
-  std::vector<NodeProbe> nodes;
-  for (const auto& node : answer.value("nodes", nlohmann::json::array()))
-    nodes.push_back(node_probe_of(node));
-  const NodeVerdict verdict = judge(nodes);
+  const auto look = [&] {
+    return look_at(placement,
+                   launch_words(placement, launcher, slurm, {worker, "preflight", run_dir, device}, "0", 0));
+  };
+  Look looked = look();
+  if (!looked.complaint.empty()) return {ExitCode::kPreflight, looked.complaint, out.warnings, out.lost};
+  NodeVerdict verdict = judge(looked.nodes);
+  // A node is only blamed for slow links if they are slow twice.
+  if (std::any_of(verdict.bad.begin(), verdict.bad.end(), [](const BadNode& b) { return b.slow; }))
+    if (Look again = look(); again.complaint.empty()) {
+      verdict = confirmed(verdict, judge(again.nodes));
+      looked = std::move(again);
+    }
+  const auto& nodes = looked.nodes;
   if (verdict.no_folder)
     return {ExitCode::kCheckpoint,
             cat("no node of this job can use the run's folder ", run_dir, ": ", nodes.front().write_error,
@@ -98,7 +119,7 @@ Preflight preflight(const Fleet& fleet, const std::string& launcher, const Slurm
             out.warnings, out.lost};
   leave_out(verdict.bad, fleet, run_dir, out);
   out.warnings.insert(out.warnings.end(), verdict.warnings.begin(), verdict.warnings.end());
-  out.text = cat(sum_text(answer, placement), ", ", summary(nodes, verdict));
+  out.text = cat(sum_text(looked.answer, placement), ", ", summary(nodes, verdict));
   if (place(fleet, out.lost).ranks == 0) {
     out.code = ExitCode::kPreflight;
     out.text = cat(

@@ -8,6 +8,7 @@
 
 #include "checkpoint/json_member.hpp"
 #include "configs/cat.hpp"
+#include "coordinator/supervise/gpu_verdict.hpp"
 #include "coordinator/supervise/node_verdict.hpp"
 #include "tests/coordinator/health/standin_gpus.hpp"
 #include "tests/support/command.hpp"
@@ -57,7 +58,7 @@ TEST_F(PreflightGpus, HealthyOnesAllComputeTheSame) {
     EXPECT_EQ(gpu.slowdown, 0U);
     EXPECT_THAT(gpu.xids, IsEmpty());
   }
-  const auto verdict = judge(nodes_);
+  const auto verdict = judge_gpus(nodes_);
   EXPECT_THAT(verdict.bad, IsEmpty()) << verdict.bad[0].why;
   EXPECT_THAT(verdict.warnings, IsEmpty());
   EXPECT_THAT(summary(nodes_, verdict), HasSubstr(", 3 GPUs compute the same"));
@@ -66,7 +67,7 @@ TEST_F(PreflightGpus, HealthyOnesAllComputeTheSame) {
 // MKL_CBWR: another kernel for the product, with another order of its sums.
 TEST_F(PreflightGpus, TheOneThatComputesOtherwiseIsFoundOut) {
   start({"", "", "MKL_CBWR=COMPATIBLE ATEN_CPU_CAPABILITY=default"});
-  const auto verdict = judge(nodes_);
+  const auto verdict = judge_gpus(nodes_);
   ASSERT_THAT(verdict.bad, SizeIs(1)) << output_;
   EXPECT_EQ(verdict.bad[0].host, "n3");
   EXPECT_THAT(verdict.bad[0].why, HasSubstr("computes another product than most GPUs of its model"));
@@ -83,7 +84,7 @@ TEST_F(PreflightGpus, WhatNvmlTellsIsKnownOfTheRightOne) {
   start({"", "", "", "ENTRAIN_STANDIN_GPUS=0"});
   end = true;
   xids.join();
-  const auto verdict = judge(nodes_);
+  const auto verdict = judge_gpus(nodes_);
   ASSERT_THAT(verdict.bad, SizeIs(4)) << output_;
   EXPECT_THAT(verdict.bad[0].why, HasSubstr("3 memory errors that ECC could not correct"));
   EXPECT_THAT(verdict.bad[1].why, HasSubstr("its clocks are low: too hot, the hardware cut them"));
@@ -94,7 +95,7 @@ TEST_F(PreflightGpus, WhatNvmlTellsIsKnownOfTheRightOne) {
 TEST_F(PreflightGpus, OneThatHangsIsAnErrorInTime) {
   tell("nvmlDeviceGetCurrentClocksThrottleReasons@1=-1\n");
   start({"", "", ""});
-  const auto verdict = judge(nodes_);
+  const auto verdict = judge_gpus(nodes_);
   ASSERT_THAT(verdict.bad, SizeIs(1)) << output_;
   EXPECT_EQ(verdict.bad[0].host, "n2");
   EXPECT_THAT(verdict.bad[0].why, HasSubstr("is not done within"));

@@ -65,6 +65,19 @@ TEST(RingRounds, TimeEveryLinkOnceAndNoNodeTwiceInARound) {
   }
 }
 
+TEST(NodeVerdict, OnlyWhoIsSlowTwiceIsBlamedForIt) {
+  const auto slow = judge(ring({kSlow, kSlow, kFast, kFast, kFast})),
+             sound = judge(ring({kFast, kFast, kFast, kFast, kFast}));
+  ASSERT_THAT(slow.bad, SizeIs(1));
+  EXPECT_TRUE(slow.bad[0].slow);
+  EXPECT_THAT(confirmed(slow, slow).bad, SizeIs(1));
+  EXPECT_THAT(confirmed(slow, sound).bad, IsEmpty());
+  EXPECT_THAT(confirmed(sound, slow).bad, IsEmpty());
+  auto nodes = ring({kFast, kFast, kFast});
+  nodes[1].write_error = "No space left on device";
+  EXPECT_THAT(confirmed(sound, judge(nodes)).bad, SizeIs(1)) << "that is no matter of chance";
+}
+
 TEST(NodeVerdict, ANodeWithBothLinksSlowIsBadAndNamedWithItsRates) {
   const auto verdict = judge(ring({kSlow, kSlow, kFast}));
   ASSERT_THAT(verdict.bad, SizeIs(1));
