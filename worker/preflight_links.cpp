@@ -6,8 +6,7 @@
 #include <chrono>
 #include <thread>
 
-#include "configs/cat.hpp"
-#include "configs/error.hpp"
+#include "worker/collectives/mpi.hpp"
 
 namespace entrain::worker {
 namespace {
@@ -20,19 +19,12 @@ constexpr int kTag = 1, kTries = 5;
 constexpr int kLittle = 1'000'000, kLarge = 8'000'000;
 constexpr double kPatience = 1;  // seconds
 
-void require(int code, const char* what) {
-  if (code == MPI_SUCCESS) return;
-  char text[MPI_MAX_ERROR_STRING];
-  int length = 0;
-  MPI_Error_string(code, text, &length);
-  throw CommError(cat("preflight: ", what, ": ", std::string(text, static_cast<std::size_t>(length))));
-}
-
 void send(const void* data, int bytes, int to) {
-  require(MPI_Send(data, bytes, MPI_BYTE, to, kTag, MPI_COMM_WORLD), "send");
+  check_mpi(MPI_Send(data, bytes, MPI_BYTE, to, kTag, MPI_COMM_WORLD), "preflight: send");
 }
 void receive(void* data, int bytes, int from) {
-  require(MPI_Recv(data, bytes, MPI_BYTE, from, kTag, MPI_COMM_WORLD, MPI_STATUS_IGNORE), "receive");
+  check_mpi(MPI_Recv(data, bytes, MPI_BYTE, from, kTag, MPI_COMM_WORLD, MPI_STATUS_IGNORE),
+            "preflight: receive");
 }
 
 double seconds_of(Wall::duration time) { return std::chrono::duration<double>(time).count(); }
@@ -49,7 +41,8 @@ double round_trip(int peer, std::vector<char>& data, int bytes) {
 void answer(int peer, std::vector<char>& data) {
   for (int bytes = -1; bytes != 0;) {
     MPI_Status status;
-    require(MPI_Recv(data.data(), kLarge, MPI_BYTE, peer, kTag, MPI_COMM_WORLD, &status), "receive");
+    check_mpi(MPI_Recv(data.data(), kLarge, MPI_BYTE, peer, kTag, MPI_COMM_WORLD, &status),
+              "preflight: receive");
     MPI_Get_count(&status, MPI_BYTE, &bytes);
     if (bytes > 0) send(data.data(), bytes, peer);
   }
@@ -74,7 +67,7 @@ double offset_of(int peer) {
 // Until it is this rank's turn it naps; then every trip counts.
 void tell_time() {
   for (int here = 0; here == 0;) {
-    require(MPI_Iprobe(0, kTag, MPI_COMM_WORLD, &here, MPI_STATUS_IGNORE), "probe");
+    check_mpi(MPI_Iprobe(0, kTag, MPI_COMM_WORLD, &here, MPI_STATUS_IGNORE), "preflight: probe");
     if (here == 0) std::this_thread::sleep_for(kNap);
   }
   for (int i = 0; i < 2 * kTries; ++i) {
@@ -106,9 +99,9 @@ std::vector<NodeRanks> by_node(const std::vector<std::string>& names) {
 
 void wait_for_all() {
   MPI_Request request = MPI_REQUEST_NULL;
-  require(MPI_Ibarrier(MPI_COMM_WORLD, &request), "barrier");
+  check_mpi(MPI_Ibarrier(MPI_COMM_WORLD, &request), "preflight: barrier");
   for (int done = 0;;) {
-    require(MPI_Test(&request, &done, MPI_STATUS_IGNORE), "barrier");
+    check_mpi(MPI_Test(&request, &done, MPI_STATUS_IGNORE), "preflight: barrier");
     if (done != 0) return;
     std::this_thread::sleep_for(kNap);
   }

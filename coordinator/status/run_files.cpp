@@ -3,7 +3,6 @@
 #include <sys/stat.h>
 
 #include <algorithm>
-#include <cmath>
 #include <exception>
 #include <filesystem>
 #include <fstream>
@@ -54,13 +53,6 @@ std::string text_file(const std::string& path) {
 nlohmann::json json_file(const std::string& path) {
   auto json = nlohmann::json::parse(text_file(path), nullptr, false);
   return json.is_discarded() ? nlohmann::json() : json;
-}
-
-std::optional<double> number_of(const nlohmann::json& json, const char* key) {
-  const auto found = json.is_object() ? json.find(key) : json.end();
-  if (!json.is_object() || found == json.end() || !found->is_number()) return std::nullopt;
-  const double value = found->get<double>();
-  return std::isfinite(value) ? std::optional(value) : std::nullopt;
 }
 
 std::optional<RunStatus> status_of(const nlohmann::json& json) {

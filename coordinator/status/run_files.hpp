@@ -19,8 +19,8 @@ std::string text_file(const std::string& path);
 nlohmann::json json_file(const std::string& path);
 /// The member of that name, where `json` is an object and the member has that type.
 using checkpoint::integer_of;
+using checkpoint::number_of;
 using checkpoint::text_of;
-std::optional<double> number_of(const nlohmann::json& json, const char* key);
 /// Nothing where it is not the document of run_status.hpp.
 std::optional<RunStatus> status_of(const nlohmann::json& json);
 

@@ -3,14 +3,6 @@
 #include "checkpoint/json_member.hpp"
 
 namespace entrain::supervise {
-namespace {
-
-double number_in(const nlohmann::json& json, const char* key) {
-  const auto found = json.find(key);
-  return found != json.end() && found->is_number() ? found->get<double>() : 0;
-}
-
-}  // namespace
 
 nlohmann::json json_of(const NodeProbe& node) {
   nlohmann::json json{{"host", node.host},
@@ -27,13 +19,13 @@ NodeProbe node_probe_of(const nlohmann::json& json) {
   NodeProbe node;
   if (!json.is_object()) return node;
   node.host = checkpoint::text_of(json, "host");
-  node.write_seconds = number_in(json, "write_seconds");
+  node.write_seconds = checkpoint::number_of(json, "write_seconds").value_or(0);
   node.write_error = checkpoint::text_of(json, "write_error");
-  node.skew_seconds = number_in(json, "skew_seconds");
+  node.skew_seconds = checkpoint::number_of(json, "skew_seconds").value_or(0);
   if (const auto links = json.find("megabytes_per_s"); links != json.end() && links->is_object())
     for (const auto& [to, rate] : links->items())
       if (rate.is_number()) node.links[to] = rate.get<double>();
-  node.inside_megabytes_per_s = number_in(json, "inside_megabytes_per_s");
+  node.inside_megabytes_per_s = checkpoint::number_of(json, "inside_megabytes_per_s").value_or(0);
   if (const auto gpus = json.find("gpus"); gpus != json.end() && gpus->is_array())
     for (const auto& gpu : *gpus) node.gpus.push_back(gpu_probe_of(gpu));
   return node;

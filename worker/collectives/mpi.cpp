@@ -20,16 +20,17 @@
 #include "worker/collectives/peer_watch.hpp"
 
 namespace entrain::worker {
-namespace {
 
 // MPI's own handler ends the process without a word; errors come back as codes and become exceptions.
-void check(int code, const char* what) {
+void check_mpi(int code, const char* what) {
   if (code == MPI_SUCCESS) return;
   char text[MPI_MAX_ERROR_STRING];
   int length = 0;
   MPI_Error_string(code, text, &length);
   throw CommError(cat(what, ": ", std::string_view(text, length)));
 }
+
+namespace {
 
 MPI_Datatype mpi_type(at::ScalarType type) {
   switch (type) {
@@ -127,17 +128,17 @@ class MpiCollectives::SharedWindow {
  public:
   explicit SharedWindow(MPI_Aint bytes) {
     MPI_Comm node = MPI_COMM_NULL;
-    check(MPI_Comm_split_type(MPI_COMM_WORLD, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &node),
-          "MPI_Comm_split_type");
+    check_mpi(MPI_Comm_split_type(MPI_COMM_WORLD, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &node),
+              "MPI_Comm_split_type");
     int rank = 0;
     MPI_Comm_rank(node, &rank);
-    check(MPI_Win_allocate_shared(rank == 0 ? bytes : 0, 1, MPI_INFO_NULL, node, &memory_, &window_),
-          "MPI_Win_allocate_shared");
+    check_mpi(MPI_Win_allocate_shared(rank == 0 ? bytes : 0, 1, MPI_INFO_NULL, node, &memory_, &window_),
+              "MPI_Win_allocate_shared");
     MPI_Aint size = 0;
     int unit = 0;
-    check(MPI_Win_shared_query(window_, 0, &size, &unit, &memory_), "MPI_Win_shared_query");
+    check_mpi(MPI_Win_shared_query(window_, 0, &size, &unit, &memory_), "MPI_Win_shared_query");
     if (rank == 0) std::memset(memory_, 0, static_cast<std::size_t>(bytes));
-    check(MPI_Barrier(node), "barrier of a node");
+    check_mpi(MPI_Barrier(node), "barrier of a node");
     MPI_Comm_free(&node);
   }
   ~SharedWindow() { MPI_Win_free(&window_); }
@@ -156,11 +157,11 @@ void* MpiCollectives::shared_memory(std::size_t bytes) {
 }
 
 MpiCollectives::MpiCollectives() {
-  check(MPI_Comm_rank(MPI_COMM_WORLD, &rank_), "MPI_Comm_rank");
-  check(MPI_Comm_size(MPI_COMM_WORLD, &size_), "MPI_Comm_size");
+  check_mpi(MPI_Comm_rank(MPI_COMM_WORLD, &rank_), "MPI_Comm_rank");
+  check_mpi(MPI_Comm_size(MPI_COMM_WORLD, &size_), "MPI_Comm_size");
   MPI_Comm node = MPI_COMM_NULL;
-  check(MPI_Comm_split_type(MPI_COMM_WORLD, MPI_COMM_TYPE_SHARED, rank_, MPI_INFO_NULL, &node),
-        "MPI_Comm_split_type");
+  check_mpi(MPI_Comm_split_type(MPI_COMM_WORLD, MPI_COMM_TYPE_SHARED, rank_, MPI_INFO_NULL, &node),
+            "MPI_Comm_split_type");
   MPI_Comm_rank(node, &local_rank_);
   MPI_Comm_size(node, &local_size_);
   MPI_Comm_free(&node);
@@ -176,16 +177,16 @@ GatheredRows MpiCollectives::all_gather_rows(const at::Tensor& rows) {
   for (std::int64_t d = 1; d < rows.dim(); ++d) row *= rows.size(d);
   const int mine = as_count(rows.numel());
   std::vector<int> counts(size_);
-  check(MPI_Allgather(&mine, 1, MPI_INT, counts.data(), 1, MPI_INT, MPI_COMM_WORLD),
-        "all_gather_rows (counts)");
+  check_mpi(MPI_Allgather(&mine, 1, MPI_INT, counts.data(), 1, MPI_INT, MPI_COMM_WORLD),
+            "all_gather_rows (counts)");
   const auto offsets = offsets_of(counts);
   std::vector<std::int64_t> shape = rows.sizes().vec();
   shape[0] = std::accumulate(counts.begin(), counts.end(), std::int64_t{0}) / row;
   GatheredRows gathered{at::empty(shape, rows.options()), offsets[rank_] / row};
   const MPI_Datatype type = mpi_type(rows.scalar_type());
-  check(MPI_Allgatherv(rows.const_data_ptr(), mine, type, gathered.all.mutable_data_ptr(), counts.data(),
-                       offsets.data(), type, MPI_COMM_WORLD),
-        "all_gather_rows");
+  check_mpi(MPI_Allgatherv(rows.const_data_ptr(), mine, type, gathered.all.mutable_data_ptr(), counts.data(),
+                           offsets.data(), type, MPI_COMM_WORLD),
+            "all_gather_rows");
   return gathered;
 }
 
@@ -201,23 +202,23 @@ at::Tensor MpiCollectives::all_to_all(const at::Tensor& send, const std::vector<
   const auto out_offsets = offsets_of(out), in_offsets = offsets_of(in);
   at::Tensor received = at::empty({std::accumulate(in.begin(), in.end(), std::int64_t{0})}, send.options());
   const MPI_Datatype type = mpi_type(send.scalar_type());
-  check(MPI_Alltoallv(send.const_data_ptr(), out.data(), out_offsets.data(), type,
-                      received.mutable_data_ptr(), in.data(), in_offsets.data(), type, MPI_COMM_WORLD),
-        "all_to_all");
+  check_mpi(MPI_Alltoallv(send.const_data_ptr(), out.data(), out_offsets.data(), type,
+                          received.mutable_data_ptr(), in.data(), in_offsets.data(), type, MPI_COMM_WORLD),
+            "all_to_all");
   return received;
 }
 
 void MpiCollectives::all_reduce_sum_(at::Tensor t) {
   const auto scope = entered();
   TORCH_CHECK(t.is_contiguous(), "all_reduce_sum_: want a contiguous tensor");
-  check(MPI_Allreduce(MPI_IN_PLACE, t.mutable_data_ptr(), as_count(t.numel()), mpi_type(t.scalar_type()),
-                      MPI_SUM, MPI_COMM_WORLD),
-        "all_reduce_sum");
+  check_mpi(MPI_Allreduce(MPI_IN_PLACE, t.mutable_data_ptr(), as_count(t.numel()), mpi_type(t.scalar_type()),
+                          MPI_SUM, MPI_COMM_WORLD),
+            "all_reduce_sum");
 }
 
 std::int64_t MpiCollectives::all_reduce_max(std::int64_t value) {
   const auto scope = entered();
-  check(MPI_Allreduce(MPI_IN_PLACE, &value, 1, MPI_INT64_T, MPI_MAX, MPI_COMM_WORLD), "all_reduce_max");
+  check_mpi(MPI_Allreduce(MPI_IN_PLACE, &value, 1, MPI_INT64_T, MPI_MAX, MPI_COMM_WORLD), "all_reduce_max");
   return value;
 }
 
@@ -225,13 +226,13 @@ std::vector<std::string> MpiCollectives::all_gather_text(const std::string& mine
   const auto scope = entered();
   const int length = as_count(static_cast<std::int64_t>(mine.size()));
   std::vector<int> lengths(size_);
-  check(MPI_Allgather(&length, 1, MPI_INT, lengths.data(), 1, MPI_INT, MPI_COMM_WORLD),
-        "all_gather_text (lengths)");
+  check_mpi(MPI_Allgather(&length, 1, MPI_INT, lengths.data(), 1, MPI_INT, MPI_COMM_WORLD),
+            "all_gather_text (lengths)");
   const auto offsets = offsets_of(lengths);
   std::string all(std::accumulate(lengths.begin(), lengths.end(), std::size_t{0}), '\0');
-  check(MPI_Allgatherv(mine.data(), length, MPI_CHAR, all.data(), lengths.data(), offsets.data(), MPI_CHAR,
-                       MPI_COMM_WORLD),
-        "all_gather_text");
+  check_mpi(MPI_Allgatherv(mine.data(), length, MPI_CHAR, all.data(), lengths.data(), offsets.data(),
+                           MPI_CHAR, MPI_COMM_WORLD),
+            "all_gather_text");
   std::vector<std::string> texts;
   for (int r = 0; r < size_; ++r) texts.push_back(all.substr(offsets[r], lengths[r]));
   return texts;
@@ -239,7 +240,7 @@ std::vector<std::string> MpiCollectives::all_gather_text(const std::string& mine
 
 void MpiCollectives::barrier() {
   const auto scope = entered();
-  check(MPI_Barrier(MPI_COMM_WORLD), "barrier");
+  check_mpi(MPI_Barrier(MPI_COMM_WORLD), "barrier");
 }
 
 void MpiCollectives::abort(std::string_view reason, ExitCode code) noexcept {

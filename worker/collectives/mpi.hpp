@@ -10,6 +10,9 @@ namespace entrain::worker {
 
 class PeerWatch;
 
+/// CommError with MPI's own words where `code` is not MPI_SUCCESS: "what: words".
+void check_mpi(int code, const char* what);
+
 /// Initialises MPI (FUNNELED) for the life of the object; one per process, in main(). Checks that a launcher
 /// that says it started N tasks (OMPI_COMM_WORLD_SIZE, SLURM_NTASKS under srun, PMI_SIZE) made a world of N:
 /// otherwise LaunchError with the fix; also where the process may open too few files.

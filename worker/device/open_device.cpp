@@ -1,11 +1,11 @@
 #include <ATen/ATen.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <map>
 
 #include "configs/cat.hpp"
 #include "configs/error.hpp"
+#include "configs/process.hpp"
 #include "worker/collectives/mpi.hpp"
 #include "worker/device/device.hpp"
 #include "worker/device/gpu.hpp"
@@ -39,12 +39,6 @@ class CpuDevice final : public Device {
  private:
   DeviceFacts facts_;
 };
-
-std::string host_name() {
-  char name[256] = "";
-  ::gethostname(name, sizeof name - 1);
-  return name;
-}
 
 [[noreturn]] void refuse(const std::string& why) {
   LaunchError error(why);
