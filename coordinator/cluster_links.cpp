@@ -73,10 +73,14 @@ double all_reduce_seconds(const Cluster& cluster, std::int64_t ranks, double byt
 }
 
 // Unlike a ring's, these messages all leave the node: g GPUs send g times as much over the network.
-double all_to_all_seconds(const Cluster& cluster, std::int64_t ranks, double bytes) {
+double all_to_all_seconds(const Cluster& cluster, std::int64_t ranks, double bytes, Among among) {
   if (ranks <= 1) return 0;
   const Shape s = shape_of(cluster, ranks);
-  const double inside = s.per_node - 1, outside = s.ranks - s.per_node, part = bytes / s.ranks;
+  const double inside = among == Among::kAcross ? 0 : s.per_node - 1;
+  const double outside = among == Among::kNode     ? 0
+                         : among == Among::kAcross ? s.nodes - 1
+                                                   : s.ranks - s.per_node;
+  const double part = bytes / (inside + outside + 1);
   return kProtocols[2].begin_s + inside * cluster.intra_alpha_s + outside * cluster.inter_alpha_s +
          std::max(inside * part / cluster.intra_rate, outside * part / cluster.inter_rate);
 }

@@ -29,7 +29,11 @@ Cluster parse_cluster(const std::string& text);
 ///   all-gather: `bytes` of the whole result.      all-reduce: `bytes` of one rank's buffer.
 double all_gather_seconds(const Cluster& cluster, std::int64_t ranks, double bytes);
 double all_reduce_seconds(const Cluster& cluster, std::int64_t ranks, double bytes);
-/// Each rank sends `bytes` in equal parts to all ranks, directly, message after message.
-double all_to_all_seconds(const Cluster& cluster, std::int64_t ranks, double bytes);
+/// Who takes part in a call.
+enum class Among { kAll, kNode, kAcross };  ///< all ranks | those of a node | one of each node
+
+/// Each rank sends `bytes` in equal parts to all that take part, directly, message after message.
+double all_to_all_seconds(const Cluster& cluster, std::int64_t ranks, double bytes,
+                          Among among = Among::kAll);
 
 }  // namespace entrain::coordinator

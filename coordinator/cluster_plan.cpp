@@ -22,7 +22,8 @@ ClusterRow row_of(const RunConfig& config, const Plan& plan, const ClusterPlan& 
   const double lane_s = 2 * static_cast<double>(config.batch.lane_images) / cluster.views_per_s;
   const double lanes = static_cast<double>(config.batch.lanes);
   row.compute_s = lane_s * static_cast<double>(lanes_of(0, ranks, config.batch.lanes).count);
-  row.calls = step_calls(config, plan, ranks, fast);
+  const std::int64_t per_node = cluster.cluster.gpus;
+  row.calls = step_calls(config, plan, ranks, ranks % per_node == 0 ? per_node : 1, fast);
   for (const StepCall& call : row.calls) {
     const double seconds = call_seconds(call, cluster.cluster, ranks);
     row.communication_s += seconds;

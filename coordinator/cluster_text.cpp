@@ -73,8 +73,7 @@ std::string assumptions(const ClusterPlan& plan, const Plan& run, const RunConfi
   out +=
       "  time of a collective: hops x latency + bytes / bandwidth, best of ring and tree and of NCCL's three "
       "protocols\n"
-      "  strict sends a rank's sums straight to who finishes them and gathers the result; nothing of it is "
-      "hidden\n"
+      "  strict adds up inside each node, then among nodes, and gathers the result; nothing of it is hidden\n"
       "  fast reduces in buckets of 1 and 25 MB behind the last lane's backward pass (2/3 of its time)\n";
   out += cat("  not counted: waiting for the slowest GPU, commits, and reading: a node must make ",
              figures(plan.views_per_s * static_cast<double>(c.gpus)), " views/s\n");
@@ -142,8 +141,13 @@ nlohmann::ordered_json cluster_json(const ClusterPlan& plan) {
   for (const ClusterRow& r : plan.rows) {
     nlohmann::ordered_json calls = nlohmann::ordered_json::array();
     for (const StepCall& call : r.calls)
-      calls.push_back(
-          {{"operation", call.operation}, {"times", call.times}, {"bytes", call.bytes}, {"what", call.what}});
+      calls.push_back({{"operation", call.operation},
+                       {"times", call.times},
+                       {"bytes", call.bytes},
+                       {"what", call.what},
+                       {"among", call.among == Among::kNode     ? "node"
+                                 : call.among == Among::kAcross ? "across nodes"
+                                                                : "all"}});
     rows.push_back({{"gpus", r.ranks},
                     {"numerics", r.fast ? "fast" : "strict"},
                     {"images_per_s", r.images_per_s},

@@ -16,10 +16,13 @@ struct StepCall {
       0;  ///< all_gather_rows: of the result; all_to_all: what the busiest rank sends or receives, its own
           ///< part included; else of one rank's buffer
   std::string what;  ///< for people
+  Among among = Among::kAll;
 };
 
-/// What a step sends on `ranks` ranks. `fast`: gradients by the library's all-reduce instead of the strict tree.
-std::vector<StepCall> step_calls(const RunConfig& config, const Plan& plan, std::int64_t ranks, bool fast);
+/// What a step sends on `ranks` ranks, `ranks_per_node` of them on each node (1: as in one level). `fast`: gradients by the
+/// library's all-reduce instead of the strict tree.
+std::vector<StepCall> step_calls(const RunConfig& config, const Plan& plan, std::int64_t ranks,
+                                 std::int64_t ranks_per_node, bool fast);
 
 /// Seconds of one such call.
 double call_seconds(const StepCall& call, const Cluster& cluster, std::int64_t ranks);

@@ -49,6 +49,9 @@ TEST(ClusterLinks, AllToAllByHand) {
   EXPECT_NEAR(all_to_all_seconds(round_numbers(2, 4), 8, 8e9), 8.4e-6 + 3e-6 + 40e-6 + 0.4, 1e-9);
   // In one node they leave nothing: 3 GB at 100 GB/s.
   EXPECT_NEAR(all_to_all_seconds(round_numbers(1, 4), 4, 4e9), 8.4e-6 + 3e-6 + 0.03, 1e-9);
+  // Inside each of the two nodes, 3 of 4 parts; across, half of it over the card, and no other hop.
+  EXPECT_NEAR(all_to_all_seconds(round_numbers(2, 4), 8, 4e9, Among::kNode), 8.4e-6 + 3e-6 + 0.03, 1e-9);
+  EXPECT_NEAR(all_to_all_seconds(round_numbers(2, 4), 8, 4e9, Among::kAcross), 8.4e-6 + 10e-6 + 0.2, 1e-9);
 }
 
 // H100 nodes by the program's own defaults, against a table made from NCCL's formulas by another script. That one knows
@@ -75,8 +78,10 @@ TEST(ClusterLinks, HalvingTheBandwidthDoublesTheTransferAndNothingElse) {
   Cluster half = whole;
   half.inter_rate /= 2;
   using Seconds = double (*)(const Cluster&, std::int64_t, double);
-  for (const Seconds seconds :
-       {Seconds{all_gather_seconds}, Seconds{all_reduce_seconds}, Seconds{all_to_all_seconds}}) {
+  for (const Seconds seconds : {Seconds{all_gather_seconds}, Seconds{all_reduce_seconds},
+                                Seconds{[](const Cluster&c, std::int64_t ranks, double bytes) {
+                                  return all_to_all_seconds(c, ranks, bytes);
+                                }}}) {
     // Far above the protocols' crossings: the difference of two sizes is transfer alone.
     const auto transfer = [&](const Cluster& c) { return seconds(c, 8, 40e9) - seconds(c, 8, 20e9); };
     ASSERT_GT(transfer(whole), 0.1) << "nothing transferred would prove nothing";

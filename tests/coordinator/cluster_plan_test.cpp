@@ -54,7 +54,10 @@ TEST(ClusterPlan, AStepSendsWhatTheLoopSends) {
   EXPECT_EQ(bytes_of(strict, "log-sum-exp"), 2048 * 3 * 8);
   const double parameters = static_cast<double>(a.plan.encoder_parameters + a.plan.head_parameters);
   EXPECT_EQ(bytes_of(strict, "gradients, finished"), 4 * parameters);
-  EXPECT_EQ(bytes_of(strict, "gradients, to who finishes the tree"), 4 * parameters);
+  // A GPU's lane in its node, then its eighth of the node's sum, which is a subtree again.
+  EXPECT_EQ(bytes_of(strict, "gradients, inside each node"), 4 * parameters);
+  EXPECT_EQ(bytes_of(strict, "a node's gradients, to who finishes the tree"), 4 * parameters / 8);
+  EXPECT_EQ(bytes_of(row(plan, 8, false), "gradients, to who finishes the tree"), 4 * parameters);
   EXPECT_EQ(bytes_of(row(plan, 64, true), "gradients"), 4 * parameters);
   EXPECT_EQ(bytes_of(strict, "groups"), -1);
   EXPECT_EQ(bytes_of(row(asked({"batch.same_group=mask"}).predict("nodes=1,gpus=8"), 8, false), "groups"),
@@ -75,6 +78,11 @@ TEST(ClusterPlan, UnevenRanksSendMoreThanOneSubtree) {
   const double parameters = static_cast<double>(a.plan.encoder_parameters + a.plan.head_parameters);
   EXPECT_EQ(bytes_of(row(a.predict("nodes=3,gpus=1"), 3, false), "gradients, to who finishes the tree"),
             2 * 4 * parameters);
+  // 8 lanes on 3 nodes of 2 ranks: 2, 2, 1, 1, 1, 1 lanes. No node has one whole half of a tree more than its neighbour:
+  // lanes 0..3, 4..5, 6..7.
+  const auto nodes = row(a.predict("nodes=3,gpus=2"), 6, false);
+  EXPECT_EQ(bytes_of(nodes, "gradients, inside each node"), 4 * parameters);
+  EXPECT_EQ(bytes_of(nodes, "a node's gradients, to who finishes the tree"), 4 * parameters / 2);
 }
 
 TEST(ClusterPlan, ByHandWhereTheNetworkCostsNothing) {

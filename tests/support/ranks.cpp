@@ -8,8 +8,8 @@
 
 namespace entrain::tests {
 
-void run_ranks(int num_ranks, const std::function<void(worker::Collectives&)>& body) {
-  const auto ranks = worker::make_local_collectives(num_ranks);
+void run_ranks(int num_ranks, const std::function<void(worker::Collectives&)>& body, int ranks_per_node) {
+  const auto ranks = worker::make_local_collectives(num_ranks, ranks_per_node);
   std::mutex mutex;
   std::exception_ptr first;
   {

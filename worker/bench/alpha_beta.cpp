@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 
 namespace entrain::worker {
 namespace {
@@ -37,9 +38,35 @@ AlphaBeta fit_alpha_beta(const std::string& operation, const std::vector<Collect
   for (const CollectiveTime& t : times) {
     if (t.operation != operation) continue;
     const double off = std::abs(fit.seconds(static_cast<double>(t.bytes)) / t.seconds - 1);
+    fit.residual += off * off;
     if (off >= fit.worst) fit.worst = off, fit.worst_bytes = t.bytes;
   }
   return fit;
+}
+
+std::vector<AlphaBeta> fit_protocols(const std::string& operation, const std::vector<CollectiveTime>& times,
+                                     int ranks) {
+  constexpr std::size_t kLeast = 3;
+  std::vector<CollectiveTime> mine;
+  std::copy_if(times.begin(), times.end(), std::back_inserter(mine),
+               [&](const CollectiveTime& t) { return t.operation == operation; });
+  std::sort(mine.begin(), mine.end(), [](const auto& a, const auto& b) { return a.bytes < b.bytes; });
+  std::vector<AlphaBeta> best{fit_alpha_beta(operation, mine, ranks)};
+  double residual = best[0].residual / 2;
+  for (std::size_t split = kLeast; split + kLeast <= mine.size(); ++split) {
+    const auto at = mine.begin() + static_cast<std::ptrdiff_t>(split);
+    AlphaBeta small = fit_alpha_beta(operation, {mine.begin(), at}, ranks),
+              large = fit_alpha_beta(operation, {at, mine.end()}, ranks);
+    large.from_bytes = mine[split - 1].bytes + 1;
+    if (small.residual + large.residual > residual) continue;
+    residual = small.residual + large.residual;
+    best = {std::move(small), std::move(large)};
+  }
+  return best;
+}
+
+const AlphaBeta& line_for(const std::vector<AlphaBeta>& lines, std::int64_t bytes) {
+  return lines.size() > 1 && bytes >= lines[1].from_bytes ? lines[1] : lines.at(0);
 }
 
 }  // namespace entrain::worker

@@ -58,11 +58,12 @@ Wanted parse(const std::vector<std::string>& args) {
   return wanted;
 }
 
-std::vector<AlphaBeta> fits_of(const std::vector<CollectiveTime>& times, int ranks) {
-  std::vector<AlphaBeta> fits;
+// The lines of each operation, in the order of the times.
+std::vector<std::vector<AlphaBeta>> fits_of(const std::vector<CollectiveTime>& times, int ranks) {
+  std::vector<std::vector<AlphaBeta>> fits;
   for (const CollectiveTime& t : times)
-    if (fits.empty() || fits.back().operation != t.operation)
-      fits.push_back(fit_alpha_beta(t.operation, times, ranks));
+    if (fits.empty() || fits.back()[0].operation != t.operation)
+      fits.push_back(fit_protocols(t.operation, times, ranks));
   return fits;
 }
 
@@ -88,7 +89,14 @@ std::string percent(double share) {
   return out.str();
 }
 
-std::string text_of(const std::vector<CollectiveTime>& times, const std::vector<AlphaBeta>& fits, int ranks) {
+std::vector<AlphaBeta> joined(const std::vector<std::vector<AlphaBeta>>& fits) {
+  std::vector<AlphaBeta> all;
+  for (const auto& lines : fits) all.insert(all.end(), lines.begin(), lines.end());
+  return all;
+}
+
+std::string text_of(const std::vector<CollectiveTime>& times, const std::vector<std::vector<AlphaBeta>>& fits,
+                    int ranks) {
   std::ostringstream out;
   out << "collectives of " << ranks
       << " ranks: median of the slowest rank's times, beside alpha x hops + bytes x share / rate\n";
@@ -98,17 +106,19 @@ std::string text_of(const std::vector<CollectiveTime>& times, const std::vector<
         << std::setw(12) << d << std::setw(12) << e << std::setw(9) << f << '\n';
   };
   cells("operation", "size", "calls", "median", "fitted", "off by");
-  for (const AlphaBeta& fit : fits)
+  for (const auto& lines : fits)
     for (const CollectiveTime& t : times)
-      if (t.operation == fit.operation) {
-        const double fitted = fit.seconds(static_cast<double>(t.bytes));
+      if (t.operation == lines[0].operation) {
+        const double fitted = line_for(lines, t.bytes).seconds(static_cast<double>(t.bytes));
         cells(t.operation, size_text(static_cast<double>(t.bytes)), cat(t.repetitions), time_text(t.seconds),
               time_text(fitted), percent(std::abs(fitted / t.seconds - 1)));
       }
   double worst = 0;
-  for (const AlphaBeta& fit : fits) {
+  for (const AlphaBeta& fit : joined(fits)) {
     worst = std::max(worst, fit.worst);
-    out << fit.operation << ": alpha " << time_text(fit.alpha_s) << " x " << fit.hops << " hops";
+    out << fit.operation;
+    if (fit.from_bytes > 0) out << " above " << size_text(static_cast<double>(fit.from_bytes - 1));
+    out << ": alpha " << time_text(fit.alpha_s) << " x " << fit.hops << " hops";
     if (fit.s_per_byte > 0)
       out << ", " << rate_text(1 / fit.s_per_byte) << " for " << fit.share << " x bytes";
     out << "; worst at " << size_text(static_cast<double>(fit.worst_bytes)) << ", off by "
@@ -118,15 +128,16 @@ std::string text_of(const std::vector<CollectiveTime>& times, const std::vector<
   return out.str();
 }
 
-std::string json_of(const std::vector<CollectiveTime>& times, const std::vector<AlphaBeta>& fits,
+std::string json_of(const std::vector<CollectiveTime>& times, const std::vector<std::vector<AlphaBeta>>& fits,
                     const std::vector<std::string>& hosts) {
   nlohmann::ordered_json points = nlohmann::ordered_json::array(), lines = nlohmann::ordered_json::array();
   double worst = 0;
   for (const CollectiveTime& t : times)
     points.push_back(
         {{"operation", t.operation}, {"bytes", t.bytes}, {"seconds", t.seconds}, {"calls", t.repetitions}});
-  for (const AlphaBeta& f : fits) {
+  for (const AlphaBeta& f : joined(fits)) {
     lines.push_back({{"operation", f.operation},
+                     {"from_bytes", f.from_bytes},
                      {"hops", f.hops},
                      {"share", f.share},
                      {"alpha_s", f.alpha_s},

@@ -23,6 +23,9 @@ class Collectives {
   virtual ~Collectives() = default;
   virtual int rank() const noexcept = 0;
   virtual int size() const noexcept = 0;
+  /// Ranks of a node where all nodes have as many and the ranks of each follow one another: ranks 0 .. n - 1 share a node,
+  /// and so on. 1 where that is not so.
+  virtual int ranks_per_node() const noexcept { return 1; }
 
   /// Ranks may hold different numbers of rows (8 lanes on 3 ranks: 3, 3, 2), also none. Carries no gradient.
   /// `rows` is contiguous, of at least one dimension, on the CPU or on the device of these ranks; the result is there, too.
@@ -49,7 +52,8 @@ class Collectives {
   virtual void abort(std::string_view reason) noexcept = 0;
 };
 
-/// N ranks as N threads of this process, for tests and for tools that need no MPI: one object per rank.
-std::vector<std::unique_ptr<Collectives>> make_local_collectives(int num_ranks);
+/// N ranks as N threads of this process, for tests and for tools that need no MPI: one object per rank. They take
+/// themselves for ranks of nodes of `ranks_per_node`.
+std::vector<std::unique_ptr<Collectives>> make_local_collectives(int num_ranks, int ranks_per_node = 1);
 
 }  // namespace entrain::worker

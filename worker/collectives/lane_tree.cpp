@@ -7,31 +7,6 @@
 #include "configs/cat.hpp"
 
 namespace entrain::worker {
-namespace {
-
-// The maximal aligned subtrees of a block of lanes: what is left on the stack after all of them were pushed.
-std::vector<LaneBlock> subtrees_of(LaneBlock block) {
-  std::vector<LaneBlock> trees;
-  for (std::int64_t first = block.first; first < block.first + block.count;) {
-    std::int64_t lanes = 1;
-    while (first % (2 * lanes) == 0 && first + 2 * lanes <= block.first + block.count) lanes *= 2;
-    trees.push_back({first, lanes});
-    first += lanes;
-  }
-  return trees;
-}
-
-// tree(first, lanes) over partial sums that are aligned subtrees themselves; `parts` are in lane order.
-at::Tensor tree_over(const std::vector<LaneBlock>& trees, const std::vector<at::Tensor>& parts,
-                     std::int64_t first, std::int64_t lanes) {
-  for (std::size_t i = 0; i < trees.size(); ++i)
-    if (trees[i].first == first && trees[i].count == lanes) return parts[i];
-  TORCH_INTERNAL_ASSERT(lanes > 1, "no partial sum for lane ", first);
-  const at::Tensor left = tree_over(trees, parts, first, lanes / 2);
-  return left + tree_over(trees, parts, first + lanes / 2, lanes / 2);
-}
-
-}  // namespace
 
 at::Tensor tree_sum(const at::Tensor& lanes_V) {
   TORCH_CHECK(lanes_V.dim() > 0 && std::has_single_bit(static_cast<std::uint64_t>(lanes_V.size(0))),
@@ -52,25 +27,14 @@ void LaneReducer::push(std::int64_t lane, at::Tensor gradient_P) {
   const std::lock_guard lock(mutex_);
   early_.emplace(lane, std::move(gradient_P));
   for (auto it = early_.find(next_lane_); it != early_.end(); it = early_.find(next_lane_)) {
-    merge({next_lane_, 1, std::move(it->second)});
+    keep({next_lane_, 1, std::move(it->second)});
     early_.erase(it);
     ++next_lane_;
   }
 }
 
-// Equal heights are not enough to merge: a block may begin at lane 21, whose left neighbour in the tree is
-// another rank's. The lower subtree must begin where the merged one does.
-void LaneReducer::merge(Subtree leaf) {
-  stack_.push_back(std::move(leaf));
-  while (stack_.size() > 1) {
-    Subtree& right = stack_[stack_.size() - 1];
-    Subtree& left = stack_[stack_.size() - 2];
-    if (left.lanes != right.lanes || left.first % (2 * left.lanes) != 0) break;
-    left.sum_P.add_(right.sum_P);
-    left.lanes *= 2;
-    spare_.push_back(std::move(right.sum_P));
-    stack_.pop_back();
-  }
+void LaneReducer::keep(Subtree leaf) {
+  for (at::Tensor& free : add_subtree(stack_, std::move(leaf))) spare_.push_back(std::move(free));
 }
 
 at::Tensor LaneReducer::spare() {
@@ -97,26 +61,9 @@ at::Tensor LaneReducer::sum_over_lanes(Collectives& comm) {
     comm.all_reduce_sum_(mine[0].sum_P);
     return mine[0].sum_P;
   }
-  // Chunk c of every partial goes to rank c, which finishes the tree for it; then the chunks are gathered.
-  const int world = comm.size(), me = comm.rank();
-  const std::int64_t P = mine.at(0).sum_P.numel();
-  std::vector<std::int64_t> send_counts, receive_counts;
-  std::vector<LaneBlock> trees;  // of all ranks, in lane order
-  std::vector<at::Tensor> pieces;
-  const LaneBlock my_chunk = lanes_of(me, world, P);
-  for (int r = 0; r < world; ++r) {
-    const LaneBlock chunk = lanes_of(r, world, P);
-    for (const Subtree& tree : mine) pieces.push_back(tree.sum_P.narrow(0, chunk.first, chunk.count));
-    send_counts.push_back(chunk.count * static_cast<std::int64_t>(mine.size()));
-    const auto theirs = subtrees_of(lanes_of(r, world, layout_.lanes));
-    receive_counts.push_back(my_chunk.count * static_cast<std::int64_t>(theirs.size()));
-    trees.insert(trees.end(), theirs.begin(), theirs.end());
-  }
-  const at::Tensor received = comm.all_to_all(at::cat(pieces), send_counts, receive_counts);
-  const auto parts = received.view({static_cast<std::int64_t>(trees.size()), my_chunk.count}).unbind(0);
-  const at::Tensor finished = tree_over(trees, parts, 0, layout_.lanes);
+  at::Tensor sum = finish_tree(comm, layout_.lanes, mine);
   for (Subtree& tree : mine) spare_.push_back(std::move(tree.sum_P));
-  return comm.all_gather_rows(finished).all;
+  return sum;
 }
 
 }  // namespace entrain::worker

@@ -6,7 +6,7 @@
 #include <mutex>
 #include <vector>
 
-#include "worker/collectives/collectives.hpp"
+#include "worker/collectives/finish_tree.hpp"
 #include "worker/collectives/lane_layout.hpp"
 
 namespace entrain::worker {
@@ -18,6 +18,7 @@ at::Tensor tree_sum(const at::Tensor& lanes_V);
 
 /// Sums one flat gradient per lane over all lanes of all ranks, in the order of tree_sum, whatever the number
 /// of ranks. Lane threads push in any order; at most log2(V) + 1 partial sums and the early comers are alive.
+/// Where nodes have several ranks, these add up first, so that each sends only its part of the node's sums to others.
 class LaneReducer {
  public:
   /// `library_sum`: for `numerics: fast`, adds the ranks' partial sums in the library's order instead.
@@ -31,11 +32,7 @@ class LaneReducer {
   at::Tensor spare();
 
  private:
-  struct Subtree {
-    std::int64_t first, lanes;
-    at::Tensor sum_P;
-  };
-  void merge(Subtree leaf);
+  void keep(Subtree leaf);
 
   LaneLayout layout_;
   bool library_sum_;

@@ -49,11 +49,12 @@ class Meeting {
 
 class LocalCollectives final : public Collectives {
  public:
-  LocalCollectives(int rank, int size, std::shared_ptr<Meeting> meeting)
-      : rank_(rank), size_(size), meeting_(std::move(meeting)) {}
+  LocalCollectives(int rank, int size, int ranks_per_node, std::shared_ptr<Meeting> meeting)
+      : rank_(rank), size_(size), ranks_per_node_(ranks_per_node), meeting_(std::move(meeting)) {}
 
   int rank() const noexcept override { return rank_; }
   int size() const noexcept override { return size_; }
+  int ranks_per_node() const noexcept override { return ranks_per_node_; }
 
   GatheredRows all_gather_rows(const at::Tensor& rows) override {
     const auto all = meeting_->exchange(rank_, rows.clone());  // the caller may write on while others read
@@ -105,17 +106,17 @@ class LocalCollectives final : public Collectives {
   void abort(std::string_view reason) noexcept override { meeting_->abort(reason); }
 
  private:
-  int rank_, size_;
+  int rank_, size_, ranks_per_node_;
   std::shared_ptr<Meeting> meeting_;
 };
 
 }  // namespace
 
-std::vector<std::unique_ptr<Collectives>> make_local_collectives(int num_ranks) {
+std::vector<std::unique_ptr<Collectives>> make_local_collectives(int num_ranks, int ranks_per_node) {
   const auto meeting = std::make_shared<Meeting>(num_ranks);
   std::vector<std::unique_ptr<Collectives>> all;
   for (int r = 0; r < num_ranks; ++r)
-    all.push_back(std::make_unique<LocalCollectives>(r, num_ranks, meeting));
+    all.push_back(std::make_unique<LocalCollectives>(r, num_ranks, ranks_per_node, meeting));
   return all;
 }
 

@@ -17,6 +17,7 @@
 #include "configs/error.hpp"
 #include "configs/log.hpp"
 #include "coordinator/control/progress.hpp"
+#include "worker/collectives/node_blocks.hpp"
 #include "worker/collectives/peer_watch.hpp"
 
 namespace entrain::worker {
@@ -164,7 +165,13 @@ MpiCollectives::MpiCollectives() {
             "MPI_Comm_split_type");
   MPI_Comm_rank(node, &local_rank_);
   MPI_Comm_size(node, &local_size_);
+  int first = rank_;  // of this node: its name for this
+  check_mpi(MPI_Bcast(&first, 1, MPI_INT, 0, node), "first rank of a node");
   MPI_Comm_free(&node);
+  std::vector<int> node_of_rank(size_);
+  check_mpi(MPI_Allgather(&first, 1, MPI_INT, node_of_rank.data(), 1, MPI_INT, MPI_COMM_WORLD),
+            "nodes of ranks");
+  ranks_per_node_ = even_ranks_per_node(node_of_rank);
   watch_ = std::make_unique<PeerWatch>(all_gather_text(PeerWatch::describe_self()), rank_);
 }
 

@@ -35,6 +35,7 @@ class MpiCollectives final : public Collectives {
 
   int rank() const noexcept override { return rank_; }
   int size() const noexcept override { return size_; }
+  int ranks_per_node() const noexcept override { return ranks_per_node_; }
   GatheredRows all_gather_rows(const at::Tensor& rows) override;
   at::Tensor all_to_all(const at::Tensor& send, const std::vector<std::int64_t>& send_counts,
                         const std::vector<std::int64_t>& receive_counts) override;
@@ -57,7 +58,7 @@ class MpiCollectives final : public Collectives {
 
  private:
   class SharedWindow;
-  int rank_ = 0, size_ = 1, local_rank_ = 0, local_size_ = 1;
+  int rank_ = 0, size_ = 1, local_rank_ = 0, local_size_ = 1, ranks_per_node_ = 1;
   std::unique_ptr<SharedWindow> window_;
   std::unique_ptr<PeerWatch> watch_;
 };

@@ -116,6 +116,7 @@ class Nccl final : public NcclCollectives {
 
   int rank() const noexcept override { return host_.rank(); }
   int size() const noexcept override { return host_.size(); }
+  int ranks_per_node() const noexcept override { return host_.ranks_per_node(); }
   GatheredRows all_gather_rows(const at::Tensor& rows) override;
   at::Tensor all_to_all(const at::Tensor& send, const std::vector<std::int64_t>& send_counts,
                         const std::vector<std::int64_t>& receive_counts) override;

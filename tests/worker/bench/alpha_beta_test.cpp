@@ -62,5 +62,23 @@ TEST(AlphaBeta, NeitherCoefficientIsNegative) {
   EXPECT_NEAR(fit_alpha_beta("all_gather_text", one, 3).alpha_s, 2e-5, 1e-12);
 }
 
+// 20 us at once up to 64 KiB, three times 20 us above.
+TEST(AlphaBeta, TwoProtocolsAreTwoLines) {
+  auto times = times_of("all_to_all", 1, 0.5);
+  ASSERT_EQ(fit_protocols("all_to_all", times, 2).size(), 1U) << "one line is simpler";
+  for (CollectiveTime& t : times)
+    if (t.bytes > 64 << 10) t.seconds += 400e-6;
+  times.push_back({"all_gather_rows", 1 << 20, 7, 1});
+  const auto lines = fit_protocols("all_to_all", times, 2);
+  ASSERT_EQ(lines.size(), 2U);
+  EXPECT_GT(fit_alpha_beta("all_to_all", times, 2).worst, 0.15) << "one line would do as well";
+  EXPECT_EQ(lines[1].from_bytes, (64 << 10) + 1);
+  EXPECT_NEAR(lines[0].alpha_s, 20e-6, 1e-9);
+  EXPECT_NEAR(lines[1].alpha_s, 420e-6, 1e-9);
+  for (const AlphaBeta& line : lines) EXPECT_NEAR(line.s_per_byte, 1e-8, 1e-12);
+  EXPECT_EQ(&line_for(lines, 64 << 10), &lines[0]);
+  EXPECT_EQ(&line_for(lines, 1 << 20), &lines[1]);
+}
+
 }  // namespace
 }  // namespace entrain::worker

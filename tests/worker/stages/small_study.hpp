@@ -20,9 +20,9 @@ struct SmallCorpus {
   std::string prefix = "p";                                      ///< of the patients' names
   std::vector<std::string> class_names = {"normal", "finding"};  ///< order of the attribute
   bool labels = true, splits = true, groups = true;
-  std::string redraw_split;  ///< images and labels of this split are drawn anew
+  std::string redraw_split{};  ///< images and labels of this split are drawn anew
   std::int64_t channels = 1;
-  std::string only_class;  ///< leaves out all patients of other classes; their class_names stay
+  std::string only_class{};  ///< leaves out all patients of other classes; their class_names stay
 };
 void write_corpus(const std::string& path, const SmallCorpus& corpus);
 

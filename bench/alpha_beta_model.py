@@ -1,13 +1,15 @@
 #!/usr/bin/env python3
 """Does the alpha-beta model predict the step time of real training over slow links?
 
-Ranks run in network namespaces of this machine, joined by a bridge. Each setting of latency and rate is put on every
-rank's link (tc netem). There `entrain bench collectives` fits the links, and `entrain pretrain` is timed; the prediction
-is what a step computes (its time without delays, less the calls as fitted there) plus what it sends (the calls that
-`entrain plan --cluster` counts, as fitted in that setting). Needs root, iproute2 and Open MPI; touches nothing outside
-its namespaces and removes them.
+Ranks run in network namespaces of this machine, joined by slow_links (ninja slow_links), which gives what each rank
+sends a latency and a rate, as tc's netem does, on kernels that have no netem, too. In each setting `entrain bench
+collectives` fits the links, and `entrain pretrain` is timed; the prediction is what a step computes (its time without
+delays, less the calls as fitted there) plus what it sends (the calls that `entrain plan --cluster` counts, as fitted in
+that setting). Needs root, iproute2, Open MPI and an idle machine; touches nothing outside its namespaces and removes
+them.
 
-    PATH=build/release/bin:$PATH bench/netem_model.py --ranks 2,3,4
+    ninja -C build/release slow_links
+    PATH=build/release/bin:$PATH bench/alpha_beta_model.py --ranks 2,3,4
 
 Exit code 0: all within --tolerance; 1: not; 69: this machine cannot do it.
 """
@@ -33,47 +35,32 @@ def sh(*words, check=True):
 
 
 class Links:
-    """One namespace per rank, each with one link to a bridge in a namespace of its own."""
+    """One namespace per rank, joined by one slow_links."""
 
     def __init__(self, ranks):
         tag = f"ent{os.getpid()}"
         self.names = [f"{tag}r{i}" for i in range(ranks)]
-        self.bridge = f"{tag}b"
         atexit.register(self.remove)
-        sh("ip", "netns", "add", self.bridge)
-        self.at(self.bridge, "ip", "link", "add", "br0", "mtu", "9000", "type", "bridge")
-        self.at(self.bridge, "ip", "link", "set", "br0", "up")
-        for i, name in enumerate(self.names):
-            sh("ip", "netns", "add", name)
-            self.at(name, "ip", "link", "set", "lo", "up")
-            # Each packet pays its own time: not 64 KB at once, which tbf has no patience for.
-            self.at(name, "ip", "link", "add", "eth0", "mtu", "9000", "gso_max_segs", "1", "type", "veth",
-                    "peer", "name", f"p{i}", "mtu", "9000", "netns", self.bridge)
-            self.at(name, "ip", "addr", "add", f"{SUBNET}.{i + 1}/24", "dev", "eth0")
-            self.at(name, "ip", "link", "set", "eth0", "up")
-            # bbr, the default of some, probes for a rate of its own, for seconds: no straight line in bytes.
-            self.at(name, "sysctl", "-qw", "net.ipv4.tcp_congestion_control=reno", "net.ipv4.tcp_slow_start_after_idle=0")
-            self.at(self.bridge, "ip", "link", "set", f"p{i}", "master", "br0", "up")
-
-    @staticmethod
-    def at(name, *words, check=True):
-        return sh("ip", "netns", "exec", name, *words, check=check)
-
-    def shape(self, setting, kind):
-        """On what each rank sends."""
         for name in self.names:
-            self.at(name, "tc", "qdisc", "del", "dev", "eth0", "root", check=False)
-            if setting.rate and kind == "netem":
-                words = ["netem", "delay", f"{setting.ms}ms", "rate", f"{setting.rate}mbit", "limit", "100000"]
-            elif setting.rate:
-                burst = 20_000 + setting.rate * 125  # a millisecond of it: what a late timer of a busy machine loses
-                words = ["tbf", "rate", f"{setting.rate}mbit", "burst", str(burst), "limit", "20mb"]
-            else:
-                continue
-            self.at(name, "tc", "qdisc", "add", "dev", "eth0", "root", *words)
+            sh("ip", "netns", "add", name)
+            sh("ip", "netns", "exec", name, "ip", "link", "set", "lo", "up")
+            # bbr, the default of some, probes for a rate of its own, for seconds: no straight line in bytes.
+            sh("ip", "netns", "exec", name, "sysctl", "-qw", "net.ipv4.tcp_congestion_control=reno",
+               "net.ipv4.tcp_slow_start_after_idle=0")
+        self.joined = subprocess.Popen(["slow_links", *self.names], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.shape(Setting("none"))
+
+    def shape(self, setting):
+        """On what each rank sends."""
+        self.joined.stdin.write(f"{setting.ms * 1000} {setting.rate}\n")
+        self.joined.stdin.flush()
+        if self.joined.stdout.readline() != "ok\n":
+            sys.exit(f"slow_links ended with {self.joined.wait()}")
 
     def remove(self):
-        for name in self.names + [self.bridge]:
+        self.joined.stdin.close()
+        self.joined.wait()
+        for name in self.names:
             sh("ip", "netns", "del", name, check=False)
 
 
@@ -85,20 +72,6 @@ class Setting:
             latency, rate = text.split("/")
             self.ms, self.rate = float(latency.removesuffix("ms")), int(rate.removesuffix("mbit"))
         self.text = text
-
-
-def shaper():
-    """netem; tbf where the kernel has no netem (rate without latency); None where it has neither."""
-    probe = f"ent{os.getpid()}p"
-    if sh("ip", "netns", "add", probe, check=False).returncode:
-        return None
-    try:
-        for kind, words in {"netem": ["delay", "1ms"], "tbf": ["rate", "1mbit", "burst", "8kb", "limit", "1mb"]}.items():
-            if not Links.at(probe, "tc", "qdisc", "add", "dev", "lo", "root", kind, *words, check=False).returncode:
-                return kind
-    finally:
-        sh("ip", "netns", "del", probe, check=False)
-    return None
 
 
 class Bench:
@@ -144,10 +117,10 @@ class Bench:
 
 def sent_seconds(calls, fitted):
     """What the calls of a step take by the fitted lines."""
-    by_name = {fit["operation"]: fit for fit in fitted["fits"]}
     total = 0.0
     for call in calls:
-        fit = by_name[call["operation"]]
+        lines = [f for f in fitted["fits"] if f["operation"] == call["operation"] and f["from_bytes"] <= call["bytes"]]
+        fit = max(lines, key=lambda f: f["from_bytes"])
         total += call["times"] * (fit["alpha_s"] * fit["hops"] + fit["s_per_byte"] * fit["share"] * call["bytes"])
     return total
 
@@ -158,14 +131,14 @@ def step_calls(config, overrides, ranks, numerics):
     return next(r["calls"] for r in plan["cluster"]["rows"] if r["gpus"] == ranks and r["numerics"] == numerics)
 
 
-def measure(ranks, settings, kind, config, overrides, folder, args):
+def measure(ranks, settings, config, overrides, folder, args):
     bench = Bench(folder, ranks, args)
     calls = step_calls(config, overrides, ranks, args.numerics)
     blocks = []
     for block in range(args.blocks):  # interleaved: what else the machine does meets all settings alike
         blocks.append({})
         for setting in settings:
-            bench.links.shape(setting, kind)
+            bench.links.shape(setting)
             fitted = bench.fits()
             step, sent = statistics.median(bench.step_seconds(config, overrides)), sent_seconds(calls, fitted)
             blocks[-1][setting.text] = (step, sent, fitted["worst"])
@@ -194,23 +167,13 @@ def main():
     parser.add_argument("--seconds", type=float, default=20, help="of each bench collectives")
     parser.add_argument("--tolerance", type=float, default=0.10)
     args = parser.parse_args()
-    if os.geteuid() or not all(map(shutil.which, ("ip", "tc", "unshare", "mpirun", "entrain"))):
-        print("netem_model: needs root, iproute2, mpirun, and entrain in PATH", file=sys.stderr)
+    if os.geteuid() or not all(map(shutil.which, ("ip", "unshare", "mpirun", "entrain", "slow_links"))):
+        print("alpha_beta_model: needs root, iproute2, mpirun, and entrain and slow_links in PATH", file=sys.stderr)
         return 69
     for caught in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(caught, lambda number, _: sys.exit(128 + number))
-    kind = shaper()
-    if not kind:
-        print("netem_model: this kernel or container allows no namespaces, or has neither netem nor tbf", file=sys.stderr)
-        return 69
-    if kind == "tbf":
-        print("This kernel has no netem: rates are set by tbf, and LATENCY IS NOT SET; what follows tests bandwidth only.")
     settings = [Setting(text) for text in ["none"] + args.settings.split(",")]
-    if kind == "tbf":
-        settings = list({s.rate: s for s in settings}.values())
-        for setting in settings[1:]:
-            setting.text = f"{setting.rate}mbit"
-    folder = Path(tempfile.mkdtemp(prefix="entrain-netem-"))
+    folder = Path(tempfile.mkdtemp(prefix="entrain-links-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     sh("entrain", "ingest", "phantom", "--out", str(folder / "corpus.h5"), "--images", "256", "--px", "32", "--seed", "1")
     config = str(Path(__file__).resolve().parent.parent / "configs" / "demo.yaml")
@@ -219,7 +182,7 @@ def main():
           f"{'off by':>8} {'worst fit':>10}")
     largest = 0.0
     for ranks in map(int, args.ranks.split(",")):
-        for row in measure(ranks, settings, kind, config, overrides, folder, args):
+        for row in measure(ranks, settings, config, overrides, folder, args):
             print("{:>5} {:>16} {:>11.4f} {:>9.4f} {:>12.4f} {:>11.4f} {:>8.1%} {:>10.0%}".format(*row), flush=True)
             largest = max(largest, abs(row[6]))
     print(f"largest error of a predicted step {largest:.1%}, want at most {args.tolerance:.0%}")
