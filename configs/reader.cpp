@@ -15,8 +15,8 @@ namespace {
 constexpr const char* kAbsent = "absent";
 
 // Keys that runs of earlier versions lack, and what those did.
-constexpr std::array<std::pair<std::string_view, std::string_view>, 1> kCameLater{
-    {{"run.precision", "fp32"}}};
+constexpr std::array<std::pair<std::string_view, std::string_view>, 2> kCameLater{
+    {{"run.precision", "fp32"}, {"data.order", "auto"}}};
 
 std::string value_of(const std::map<std::string, std::string>& values, const std::string& key) {
   if (const auto found = values.find(key); found != values.end()) return found->second;
@@ -28,8 +28,8 @@ std::string value_of(const std::map<std::string, std::string>& values, const std
 bool determines_bits(const std::string& key) {
   constexpr std::array<std::string_view, 6> kSections{"views.", "model.", "method.",
                                                       "batch.", "optim.", "schedule."};
-  constexpr std::array<std::string_view, 10> kKeys{
-      "run.seed",        "run.numerics",     "run.precision",   "data.image",  "data.axes",
+  constexpr std::array<std::string_view, 11> kKeys{
+      "run.seed",        "run.numerics",     "run.precision",   "data.image",  "data.axes",   "data.order",
       "data.window_low", "data.window_high", "data.use_splits", "train.steps", "train.epochs"};
   if (key == "views.preset") return false;  // a name for values that are all compared themselves
   return std::find(kKeys.begin(), kKeys.end(), key) != kKeys.end() ||

@@ -32,7 +32,10 @@ struct DataSection {
   std::string axes = "auto";        ///< auto | NHW | NHWC | NCHW
   std::string on_corrupt = "fail";  ///< fail: stop at the first unreadable row | skip: read every row once at
                                     ///< start, leave out bad ones
-  std::int64_t prefetch = 2;        ///< global batches read ahead
+  std::string order =
+      "auto";  ///< full: one permutation of all images | windows: images that are decoded together are seen at
+               ///< about the same time | auto: windows where a file has such images
+  std::int64_t prefetch = 2;               ///< global batches read ahead
   double window_low = 0, window_high = 0;  ///< u16 and f32: values mapped to 0 and 1; both 0: the type's
                                            ///< range (f32: 0 to 1, or 0 to 255 if larger values occur)
 };

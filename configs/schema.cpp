@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <limits>
+#include <optional>
 #include <regex>
 #include <utility>
 
@@ -40,6 +41,7 @@ void read_data(Section s, DataSection& c) {
   s.text("exclude_groups", c.exclude_groups);
   s.choice("axes", c.axes, {"auto", "NHW", "NHWC", "NCHW"});
   s.choice("on_corrupt", c.on_corrupt, {"fail", "skip"});
+  s.choice("order", c.order, {"auto", "full", "windows"});
   s.integer("prefetch", c.prefetch, 1, 64);
   s.number("window_low", c.window_low, -kHuge, kHuge);
   s.number("window_high", c.window_high, -kHuge, kHuge);
@@ -194,7 +196,7 @@ void read_evaluate(Section s, EvaluateSection& c) {
 }
 
 void require_duration(const Section& s, const std::string& key, const std::string& text,
-                      const char* or_else) {
+                      const std::optional<std::string>& or_else = {}) {
   if (text == or_else) return;
   try {
     parse_duration(text);
@@ -212,13 +214,19 @@ void read_fault(Section s, FaultSection& c) {
   s.integer("max_cycles", c.max_cycles, 1, 1000);
   s.integer("min_ranks", c.min_ranks, 1, 65536);
   s.done();
-  require_duration(s, "suspect", c.suspect, "");
-  require_duration(s, "dead", c.dead, "");
-  require_duration(s, "setup", c.setup, "");
+  require_duration(s, "suspect", c.suspect);
+  require_duration(s, "dead", c.dead);
+  require_duration(s, "setup", c.setup);
   require_duration(s, "step", c.step, "auto");
-  require_duration(s, "commit", c.commit, "");
+  require_duration(s, "commit", c.commit);
   if (parse_duration(c.dead) <= parse_duration(c.suspect))
     s.fail("dead", cat("want more than fault.suspect (", c.suspect, "), got ", c.dead));
+}
+
+// As Slurm reads it, and no further: it would say "Invalid --mem specification" only once a job is submitted.
+bool is_memory(const std::string& text) {
+  static const std::regex kForm("[0-9]+([KMGTkmgt](i?[Bb])?)?");
+  return std::regex_match(text, kForm);
 }
 
 void read_slurm(Section s, SlurmSection& c) {
@@ -246,6 +254,9 @@ void read_slurm(Section s, SlurmSection& c) {
   s.choice("launcher", c.launcher, {"auto", "srun", "mpirun"});
   s.done();
   require_duration(s, "signal_lead", c.signal_lead, "auto");
+  if (!c.memory.empty() && !is_memory(c.memory))
+    s.fail("memory", cat("want memory per node as a whole number with K, M, G or T, such as 64G, got \"",
+                         c.memory, '"'));
 }
 
 void read_http(Section s, HttpSection& c) {

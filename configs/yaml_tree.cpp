@@ -179,6 +179,12 @@ ConfigTree read_file(const std::string& path, std::vector<std::string>& open) {
   return tree;
 }
 
+// A list, or a text in quotes. "[::1]:8080" is an address, which no list can begin.
+bool is_yaml(const std::string& given) {
+  if (given.empty() || std::string_view("[\"'").find(given[0]) == std::string_view::npos) return false;
+  return given[0] != '[' || given.back() == ']' || given.find("]:") == std::string::npos;
+}
+
 }  // namespace
 
 ConfigTree read_yaml_tree(const std::string& path) {
@@ -196,8 +202,7 @@ void apply_overrides(ConfigTree& tree, const std::vector<std::string>& overrides
     const std::string given = text.substr(equals + 1);
     RawValue value;
     try {
-      const bool yaml = !given.empty() && std::string_view("[\"'").find(given[0]) != std::string_view::npos;
-      value = raw_value(yaml ? YAML::Load(given) : YAML::Node(given), "", true);
+      value = raw_value(is_yaml(given) ? YAML::Load(given) : YAML::Node(given), "", true);
     } catch (const YAML::Exception& e) {
       throw ConfigError(cat(kCommandLine, ": ", section, '.', key, ": \"", given, "\" is not YAML: ", e.msg));
     }

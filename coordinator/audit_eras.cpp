@@ -9,6 +9,7 @@
 #include "configs/error.hpp"
 #include "configs/reader.hpp"
 #include "sharding/batch_classes.hpp"
+#include "sharding/order_choice.hpp"
 
 namespace entrain::coordinator {
 namespace {
@@ -53,6 +54,18 @@ std::string flaw_of_corpus(const Era& era, const Corpus& corpus, std::int64_t wh
   return "";
 }
 
+// Slabs as the run found them in its files, of the samples that the corpus has; empty without.
+sharding::SlabSettings slabs_of(const Era& era, const Corpus& corpus, std::string& flaw) {
+  const auto told = era.facts.find("slabs");
+  if (told == era.facts.end()) return {};
+  auto slabs = sharding::slab_settings(corpus, sharding::order_of_plan(era.facts), told->at("lane_images"));
+  const std::string digest = sharding::digest_of_slabs(slabs.ends);
+  if (digest != told->at("digest"))
+    flaw = cat("its plan's slabs have digest ", told->at("digest"),
+               " but the corpus gives slabs of digest \"", digest, '"');
+  return slabs;
+}
+
 // Fills settings; `flaw`: what in the START is not so.
 void settle(Era& era, RunCorpus& corpus, int threads, std::string& flaw) {
   const auto& facts = era.facts;
@@ -62,15 +75,17 @@ void settle(Era& era, RunCorpus& corpus, int threads, std::string& flaw) {
   era.settings.seed = facts.at("seed");
   era.settings.first_step = facts.value("first_step", std::int64_t{0});
   era.settings.first_epoch = facts.value("first_epoch", std::int64_t{0});
-  const bool forbid = facts.value("same_group", "allow") == "forbid";
+  const bool forbid = facts.value("same_group", "allow") == "forbid", windows = facts.contains("slabs");
   try {
-    if (forbid || !era.left_out.empty())
+    if (forbid || windows || !era.left_out.empty())
       flaw = flaw_of_corpus(era, corpus.without(era.left_out), corpus.whole().size());
     if (!flaw.empty()) return;
     if (forbid) era.settings.classes = classes_without(corpus, era.left_out, threads);
+    if (windows) era.settings.slabs = slabs_of(era, corpus.without(era.left_out), flaw);
+    if (!flaw.empty()) return;
   } catch (const Error& e) {
     era.why_unchecked = e.what();
-    if (forbid) return;
+    if (forbid || windows) return;
   }
   const SamplePlan plan(era.settings);
   era.known = plan.digest() == facts.at("digest");

@@ -48,8 +48,8 @@ RankPlan rank_plan(const RunConfig& config, const Plan& plan, const ViewCost& co
       std::llround(static_cast<double>(kFloat * 2 * r.images_max * cost.kept_elements) * (1 + kTemporaries));
   r.snapshot_bytes = (plan.checkpoint_bytes + ranks - 1) / ranks;  // written while training goes on
   r.program_bytes = kProgramBytes;
-  r.data_bytes =
-      (config.data.prefetch + 1) * r.images_max * static_cast<std::int64_t>(plan.input.image.bytes());
+  r.data_bytes = kFloat * (std::max<std::int64_t>(1, config.data.prefetch) + 1) * 2 * r.images_max *
+                 plan.input.image.channels * config.views.crop_pixels * config.views.crop_pixels;
   return r;
 }
 
@@ -133,6 +133,7 @@ std::vector<std::string> warnings_of(const Plan& plan, const RunConfig& config) 
   if (config.optim.name == "adamw" && config.schedule.scaling != "none" && plan.peak_lr > 0.01)
     warn("a peak learning rate of ", plan.peak_lr,
          " is large for adamw; schedule.scaling none takes optim.lr as it stands");
+  out.insert(out.end(), plan.input.order_warnings.begin(), plan.input.order_warnings.end());
   return out;
 }
 

@@ -6,17 +6,20 @@
 
 #include "configs/reader.hpp"
 #include "sharding/image_shape.hpp"
+#include "sharding/order_choice.hpp"
 
 namespace entrain::coordinator {
 
 /// What `plan` knows besides the configuration.
 struct PlanInput {
   std::int64_t num_samples = 0;
-  sharding::ImageShape image;   ///< of the corpus; assumed where there are no files
-  bool assumed = false;         ///< --samples: no file was opened
-  std::string corpus;           ///< one line for people: what was opened
-  std::string digest;           ///< of the corpus; empty where assumed
-  double views_per_second = 0;  ///< --throughput; 0: unknown
+  sharding::ImageShape image;                 ///< of the corpus; assumed where there are no files
+  bool assumed = false;                       ///< --samples: no file was opened
+  std::string corpus;                         ///< one line for people: what was opened
+  std::string digest;                         ///< of the corpus; empty where assumed
+  double views_per_second = 0;                ///< --throughput; 0: unknown
+  sharding::SlabSummary slabs{};              ///< images that are decoded together
+  std::vector<std::string> order_warnings{};  ///< of the order of the images, for these files
 };
 
 /// A rank's share at one number of ranks. Where ranks differ, the largest.

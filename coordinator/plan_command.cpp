@@ -16,6 +16,7 @@
 #include "coordinator/simulate_run.hpp"
 #include "sharding/batch_classes.hpp"
 #include "sharding/corpus.hpp"
+#include "sharding/order_choice.hpp"
 #include "sharding/sample_plan.hpp"
 #include "sharding/value_window.hpp"
 
@@ -78,6 +79,10 @@ PlanInput input_of(const CommandLine& line) {
   input.image = corpus.shape();
   input.digest = corpus.digest();
   input.corpus = describe(corpus, config.data);
+  const auto order = sharding::choose_order(corpus, config.data.order, config.batch.same_group,
+                                            config.batch.lanes * config.batch.lane_images);
+  input.slabs = sharding::summary_of(corpus, order);
+  input.order_warnings = sharding::order_warnings(corpus, order, config.data, config.batch.same_group);
   return input;
 }
 

@@ -61,6 +61,20 @@ std::string rank_table(const Plan& plan) {
   return out;
 }
 
+// Only where several images are decoded together.
+std::string order_rows(const sharding::SlabSummary& s) {
+  if (s.slabs == 0) return "";
+  std::string out = "\norder\n";
+  out += row("slabs", grouped(s.slabs),
+             cat("up to ", grouped(s.rows), " images each, decoded together, ", bytes_text(s.bytes)));
+  if (s.open == 0)
+    return out + row("order", "full", "one permutation: an image costs the decoding of its slab");
+  out += row("order", "windows",
+             cat(grouped(s.open), " slabs are mixed at a time, over all lanes; each is decoded once"));
+  return out + row("slab memory", bytes_text(s.open * s.bytes),
+                   "decoded, over all ranks; up to twice that for a moment");
+}
+
 }  // namespace
 
 std::string plan_text(const Plan& plan, const ResolvedConfig& config) {
@@ -78,6 +92,7 @@ std::string plan_text(const Plan& plan, const ResolvedConfig& config) {
   out += row("global batch", grouped(plan.global_batch),
              cat(c.batch.lanes, " lanes x ", c.batch.lane_images, " images, on any number of ranks"));
   out += row("negatives", grouped(plan.negatives), "per anchor, from all ranks");
+  out += order_rows(plan.input.slabs);
   out += "\nlength\n";
   out += row("steps", grouped(plan.total_steps),
              cat(fixed(plan.epochs, 1), " epochs of ", fixed(plan.steps_per_epoch, 1), " steps"));
@@ -113,6 +128,11 @@ std::string plan_text(const Plan& plan, const ResolvedConfig& config) {
   return plan.warnings.empty() ? out : out + '\n';
 }
 
+nlohmann::ordered_json order_json(const sharding::SlabSummary& s) {
+  return {{"windows", s.open > 0}, {"slabs", s.slabs},     {"slab_images", s.rows},
+          {"slab_bytes", s.bytes}, {"open_slabs", s.open}, {"open_bytes", s.open * s.bytes}};
+}
+
 std::string plan_json(const Plan& plan, const ResolvedConfig& config) {
   nlohmann::ordered_json ranks = nlohmann::ordered_json::array();
   for (const RankPlan& r : plan.ranks)
@@ -137,6 +157,7 @@ std::string plan_json(const Plan& plan, const ResolvedConfig& config) {
                                {"type", sharding::name_of(image.type)},
                                {"assumed", plan.input.assumed}}},
                              {"corpus_digest", plan.input.digest},
+                             {"order", order_json(plan.input.slabs)},
                              {"global_batch", plan.global_batch},
                              {"lanes", config.config.batch.lanes},
                              {"negatives_per_anchor", plan.negatives},

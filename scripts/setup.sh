@@ -7,7 +7,8 @@ cd "$(dirname "$0")/.."
 torch_version=2.13.0
 packages=(build-essential cmake ninja-build ccache lld pkg-config git clang-format clang-tidy python3 python3-pip
   libopenmpi-dev openmpi-bin libhdf5-dev libyaml-cpp-dev libboost-dev libcli11-dev nlohmann-json3-dev libssl-dev
-  libxxhash-dev libturbojpeg0-dev libpng-dev libgtest-dev libgmock-dev)
+  libxxhash-dev libturbojpeg0-dev libpng-dev libdeflate-dev liblz4-dev libzstd-dev libblosc-dev
+  libgtest-dev libgmock-dev)
 # `setup.sh tests`: also what only some tests need (a real Slurm, promtool), where the cluster that they run on is there.
 if [[ ${1:-} == tests && -d ../shared/slurm-lab ]]; then packages+=(slurm-wlm munge libpmix-dev prometheus); fi
 

@@ -13,6 +13,7 @@
 #include "sharding/corpus_tables.hpp"
 #include "sharding/exclusion.hpp"
 #include "sharding/row_checks.hpp"
+#include "sharding/slab_ends.hpp"
 
 namespace entrain::sharding {
 namespace {
@@ -171,6 +172,36 @@ Corpus Corpus::subset(std::span<const std::int64_t> samples) const {
   sha.add(digest_);
   sha.add(std::as_bytes(samples));
   return {tables_, std::move(rows), sha.hex()};
+}
+
+std::string Corpus::how_read() const {
+  const ImageReader& images = *tables_->images;
+  std::size_t others = 0;
+  for (std::size_t file = 1; file < images.num_files(); ++file)
+    others += images.how(file) != images.how(0) ? 1 : 0;
+  return others == 0 ? images.how(0)
+                     : cat(images.how(0), " (", others, " of the other files in another way)");
+}
+
+std::vector<std::int64_t> Corpus::rows_per_slab() const {
+  std::vector<std::int64_t> rows;
+  for (std::size_t file = 0; file < tables_->images->num_files(); ++file)
+    rows.push_back(tables_->images->rows_per_slab(file));
+  return rows;
+}
+
+std::int64_t Corpus::slab_bytes() const {
+  std::size_t most = 0;
+  for (std::size_t file = 0; file < tables_->images->num_files(); ++file)
+    most = std::max(most, tables_->images->slab_bytes(file));
+  return static_cast<std::int64_t>(most);
+}
+
+std::vector<std::int64_t> Corpus::slab_ends(std::span<const std::int64_t> rows_per_slab) const {
+  std::vector<std::int64_t> first_rows;
+  for (std::size_t file = 0; file <= tables_->images->num_files(); ++file)
+    first_rows.push_back(tables_->images->first_row(file));
+  return sharding::slab_ends(samples_, first_rows, rows_per_slab);
 }
 
 std::vector<std::int64_t> Corpus::samples_of_split(std::string_view name) const {

@@ -71,6 +71,13 @@ class Corpus {
   Corpus subset(std::span<const std::int64_t> samples) const;
   /// The samples that stand in this split, ascending.
   std::vector<std::int64_t> samples_of_split(std::string_view split) const;
+  /// For people: how the files are read, and why not faster; of the first one, and how many differ.
+  std::string how_read() const;
+  /// Of each file: rows that are decoded together.
+  std::vector<std::int64_t> rows_per_slab() const;
+  std::int64_t slab_bytes() const;  ///< of the largest such slab, decoded; 0 where there is none
+  /// Where these samples' slabs end, if those of each file (or of all) have so many rows: slab_ends.hpp.
+  std::vector<std::int64_t> slab_ends(std::span<const std::int64_t> rows_per_slab) const;
   /// Rows left out by data.on_corrupt = skip.
   std::int64_t num_skipped() const;
 

@@ -164,7 +164,7 @@ void TextColumn::append(std::string_view text) {
 
 CorpusTables read_tables(const DataSection& data) {
   CorpusTables t;
-  t.images = std::make_unique<ImageReader>(data.image, data.axes);
+  t.images = std::make_unique<ImageReader>(data.image, data.axes, kDecodedSlabs);
   RawLabels labels;
   for (const auto& path : expand_files(data.files)) {
     const Hdf5File file(path);

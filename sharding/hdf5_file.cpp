@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "configs/section.hpp"
+#include "sharding/element_conversion.hpp"
 #include "sharding/hdf5_library.hpp"
 #include "sharding/hdf5_types.hpp"
 
@@ -215,9 +216,10 @@ Hdf5File::Rows Hdf5File::rows(const std::string& name) const {
   const Hdf5Lock lock;
   auto h = std::make_unique<Rows::Handles>();
   h->where = cat(path(), ":", name);
-  h->memory_type = i.kind == StoredKind::kFloat ? H5T_NATIVE_FLOAT
-                   : i.element_bytes == 1       ? H5T_NATIVE_UINT8
-                                                : H5T_NATIVE_UINT16;
+  const auto type = handed_out_as({i.kind, i.element_bytes, false});
+  h->memory_type = type == ElementType::kU8    ? H5T_NATIVE_UINT8
+                   : type == ElementType::kU16 ? H5T_NATIVE_UINT16
+                                               : H5T_NATIVE_FLOAT;
   // The default cache of 1 MiB decodes a larger chunk anew for every row of it.
   const H5Properties access(H5Pcreate(H5P_DATASET_ACCESS), "dataset access properties");
   std::size_t chunk_bytes = i.element_bytes;

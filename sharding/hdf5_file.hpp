@@ -66,7 +66,7 @@ class Hdf5File {
   std::unique_ptr<Handles> handles_;
 };
 
-/// Reads single rows of an unsigned 8-bit, unsigned 16-bit or 32-bit float dataset, in host byte order.
+/// Reads single rows of a dataset of numbers, as the types of handed_out_as() (element_conversion.hpp).
 class Hdf5File::Rows {
  public:
   Rows(Rows&&) noexcept;

@@ -2,9 +2,13 @@
 
 #include <algorithm>
 #include <cstring>
+#include <optional>
 
 #include "configs/cat.hpp"
 #include "configs/error.hpp"
+#include "configs/log.hpp"
+#include "sharding/chunks/row_reader.hpp"
+#include "sharding/element_conversion.hpp"
 
 namespace entrain::sharding {
 namespace {
@@ -16,10 +20,10 @@ ElementType element_type(const DatasetInfo& info, const std::string& where) {
   if (info.kind == StoredKind::kRagged)
     throw DataError(
         cat(where, ": ragged rows; every image must have the same shape. Resize them (entrain ingest)"));
-  if (info.kind == StoredKind::kUnsigned && info.element_bytes == 1) return ElementType::kU8;
-  if (info.kind == StoredKind::kUnsigned && info.element_bytes == 2) return ElementType::kU16;
-  if (info.kind == StoredKind::kFloat && info.element_bytes == 4) return ElementType::kF32;
-  throw DataError(cat(where, ": elements are ", info.type_name, "; images must be uint8, uint16 or float32"));
+  if (const auto type = handed_out_as({info.kind, info.element_bytes, false})) return *type;
+  throw DataError(cat(
+      where, ": elements are ", info.type_name,
+      "; images must be integers of up to 32 bits or floats (uint8, uint16, int16, float16, float32, ...)"));
 }
 
 std::string text(const ImageShape& s) {
@@ -94,17 +98,62 @@ StoredImages as_images(const DatasetInfo& info, const std::string& axes, const s
   return images;
 }
 
+// One file. Its index is kept; what it holds open comes and goes.
+struct ImageReader::Source {
+  std::string path;
+  bool channels_first = false;
+  StoredElement element;
+  std::unique_ptr<const RowReader> rows;  // null: through libhdf5
+  std::string why_library;
+  std::shared_ptr<const DataFile> file;
+  std::optional<Hdf5File::Rows> library;
+};
+
+ImageReader::ImageReader(std::string dataset, std::string axes, std::size_t cache_bytes)
+    : dataset_(std::move(dataset)), axes_(std::move(axes)), slabs_(cache_bytes) {}
+ImageReader::~ImageReader() = default;
+
+const std::string& ImageReader::path(std::size_t file) const { return sources_[file]->path; }
+
+std::int64_t ImageReader::rows_per_slab(std::size_t file) const {
+  return sources_[file]->rows ? sources_[file]->rows->rows_per_slab() : 1;
+}
+
+std::size_t ImageReader::slab_bytes(std::size_t file) const {
+  return sources_[file]->rows
+             ? static_cast<std::size_t>(rows_per_slab(file)) * sources_[file]->rows->row_bytes()
+             : 0;
+}
+
+std::string ImageReader::how(std::size_t file) const {
+  const Source& source = *sources_[file];
+  return source.rows ? source.rows->index().how()
+                     : cat("by libhdf5, one row at a time: ", source.why_library);
+}
+
 std::int64_t ImageReader::add(const Hdf5File& file) {
   const std::string where = cat(file.path(), ":", dataset_);
-  const StoredImages images = as_images(file.info(dataset_), axes_, where);
-  if (paths_.empty()) shape_ = images.shape;
+  const DatasetInfo info = file.info(dataset_);
+  const StoredImages images = as_images(info, axes_, where);
+  if (sources_.empty()) shape_ = images.shape;
   if (images.shape != shape_)
-    throw DataError(cat(where, ": images are ", text(images.shape), " but those of ", paths_.front(), " are ",
+    throw DataError(cat(where, ": images are ", text(images.shape), " but those of ", path(0), " are ",
                         text(shape_), "; all data.files must agree"));
-  paths_.push_back(file.path());
-  channels_first_.push_back(images.channels_first ? 1 : 0);
+  auto source = std::make_unique<Source>();
+  source->path = file.path();
+  source->channels_first = images.channels_first;
+  ChunkIndex index = ChunkIndex::open(file.path(), dataset_);
+  source->element = {info.kind, info.element_bytes, index.storage().big_endian};
+  if (index.way() == ChunkIndex::Way::kLibrary) {
+    source->why_library = index.how();
+    if (sources_.empty() || sources_.back()->why_library != source->why_library)
+      log(Level::kWarning,
+          cat(where, " is read through libhdf5, one image at a time: ", source->why_library));
+  } else {
+    source->rows = std::make_unique<const RowReader>(std::move(index));
+  }
+  sources_.push_back(std::move(source));
   first_rows_.push_back(first_rows_.back() + images.num_rows);
-  open_.emplace_back();
   return images.num_rows;
 }
 
@@ -114,34 +163,76 @@ std::size_t ImageReader::file_of(std::int64_t row) const {
          1;
 }
 
-Hdf5File::Rows& ImageReader::rows_of(std::size_t file) {
-  if (!open_[file]) {
-    if (recent_.size() >= kOpenFiles) {
-      open_[recent_.back()].reset();
-      recent_.pop_back();
-    }
-    open_[file] = Hdf5File(paths_[file]).rows(dataset_);  // an open dataset keeps its file open
-    recent_.push_front(file);
-  } else if (recent_.front() != file) {
-    recent_.splice(recent_.begin(), recent_, std::find(recent_.begin(), recent_.end(), file));
+// Under the lock: this file was used now; the one that was not for longest is closed where too many are open.
+void ImageReader::touch(std::size_t file) {
+  if (!recent_.empty() && recent_.front() == file) return;
+  const auto at = std::find(recent_.begin(), recent_.end(), file);
+  if (at != recent_.end()) return recent_.splice(recent_.begin(), recent_, at);
+  if (recent_.size() >= kOpenFiles) {
+    Source& oldest = *sources_[recent_.back()];
+    oldest.file.reset();  // a thread that reads it right now keeps it until it is done
+    oldest.library.reset();
+    recent_.pop_back();
   }
-  return *open_[file];
+  recent_.push_front(file);
 }
 
+std::shared_ptr<const DataFile> ImageReader::opened(std::size_t file) {
+  const std::lock_guard lock(mutex_);
+  Source& source = *sources_[file];
+  if (!source.file) source.file = std::make_shared<const DataFile>(source.rows->file());
+  touch(file);
+  return source.file;
+}
+
+void ImageReader::read_through_library(std::size_t file, std::int64_t row, std::byte* out) {
+  const std::lock_guard lock(mutex_);
+  Source& source = *sources_[file];
+  if (!source.library)
+    source.library = Hdf5File(source.path).rows(dataset_);  // an open dataset keeps its file open
+  touch(file);
+  source.library->read(row, out);
+}
+
+// As the file's type has them.
+void ImageReader::read_stored(std::size_t file, std::int64_t row, std::span<std::byte> out) {
+  thread_local ReadScratch scratch;
+  const RowReader& rows = *sources_[file]->rows;
+  if (rows.rows_per_slab() == 1) return rows.read(*opened(file), row, out, scratch);
+  const std::int64_t slab = row / rows.rows_per_slab(), first = slab * rows.rows_per_slab();
+  const auto bytes =
+      slabs_.get(static_cast<std::uint64_t>(first_rows_[file] + first),
+                 static_cast<std::size_t>(rows.rows_of_slab(slab)) * rows.row_bytes(),
+                 [&](SlabCache::Bytes& whole) { rows.read(*opened(file), slab, whole, scratch); });
+  std::memcpy(out.data(), bytes->data() + static_cast<std::size_t>(row - first) * rows.row_bytes(),
+              out.size());
+}
+
+// The file's bytes, then numbers of this machine, then pixel by pixel: each only where it is not so already.
 void ImageReader::read(std::int64_t row, std::byte* out) {
   const std::size_t file = file_of(row);
   const std::int64_t row_in_file = row - first_rows_[file];
-  if (!channels_first_[file]) {
-    const std::lock_guard lock(mutex_);
-    return rows_of(file).read(row_in_file, out);
+  const Source& source = *sources_[file];
+  thread_local std::vector<std::byte> stored, planes;
+  std::byte* numbers = out;
+  if (source.channels_first) {
+    planes.resize(shape_.bytes());
+    numbers = planes.data();
   }
-  thread_local std::vector<std::byte> planes;
-  planes.resize(shape_.bytes());
-  {
-    const std::lock_guard lock(mutex_);
-    rows_of(file).read(row_in_file, planes.data());
+  if (!source.rows) {
+    read_through_library(file, row_in_file, numbers);
+  } else {
+    const bool as_they_are = needs_no_conversion(source.element);
+    if (!as_they_are) stored.resize(source.rows->row_bytes());
+    const std::span<std::byte> read = as_they_are ? std::span(numbers, shape_.bytes()) : std::span(stored);
+    try {
+      read_stored(file, row_in_file, read);
+    } catch (const DataError& e) {
+      throw DataError(cat(source.path, ":", dataset_, " row ", row_in_file, ": cannot read: ", e.what()));
+    }
+    if (!as_they_are) convert_elements(source.element, read, numbers);
   }
-  planes_to_pixels(planes.data(), out, shape_);
+  if (source.channels_first) planes_to_pixels(planes.data(), out, shape_);
 }
 
 }  // namespace entrain::sharding

@@ -158,7 +158,7 @@ void look_at(const std::vector<std::byte>& pixels, Inspection& i, double& sum, s
 }
 
 void sample_images(Inspection& i) {
-  ImageReader images(i.image, i.axes);
+  ImageReader images(i.image, i.axes, kDecodedSlabs);
   for (const auto& f : i.files) images.add(Hdf5File(f.path));
   i.shape = images.shape();
   i.rows = images.num_rows();

@@ -8,7 +8,8 @@
 #include "configs/error.hpp"
 #include "configs/sha256.hpp"
 
-// How an epoch is ordered. Its raw order is a keyed permutation. Batches do not end where epochs do: the last
+// How an epoch is ordered. Its raw order is a keyed permutation, or the windows of slabs: what follows asks only that it
+// has every sample once and does not depend on the epochs before. Batches do not end where epochs do: the last
 // r = (e+1)N mod G entries of epoch e, its leftovers, open a batch that the first q = G - r entries of epoch
 // e+1 complete. Entries among those q that are leftovers too would stand twice in the batch, so each is
 // exchanged with the first later entry of epoch e+1 that is not one. If c of the q collide, c exchanges pass
@@ -21,14 +22,17 @@ namespace {
 
 constexpr std::uint32_t kSamples = 0x504C414E;
 
-std::string digest_of(const std::vector<std::uint32_t>& classes) {
-  if (classes.empty()) return "";
+template <typename T>
+std::string digest_of(const std::vector<T>& numbers) {
+  if (numbers.empty()) return "";
   Sha256 sha;
-  sha.add(std::as_bytes(std::span(classes)));
+  sha.add(std::as_bytes(std::span(numbers)));
   return sha.hex();
 }
 
 }  // namespace
+
+std::string digest_of_slabs(const std::vector<std::int64_t>& ends) { return digest_of(ends); }
 
 SamplePlan::SamplePlan(PlanSettings s)
     : num_samples_(s.num_samples),
@@ -42,7 +46,23 @@ SamplePlan::SamplePlan(PlanSettings s)
   if (num_samples_ < global_batch_)
     throw DataError(cat("the corpus has ", num_samples_, " images but one global batch needs ", global_batch_,
                         " different ones; lower batch.lanes or batch.lane_images, or add data.files"));
-  if (!s.classes.empty()) groups_ = std::make_shared<const GroupOrder>(s.classes, global_batch_, seed_);
+  if (!s.classes.empty()) {
+    groups_ = std::make_shared<const GroupOrder>(s.classes, global_batch_, seed_);
+  } else if (!s.slabs.ends.empty()) {
+    if (s.slabs.ends.back() != num_samples_)
+      throw std::logic_error(cat("slabs of ", s.slabs.ends.back(), " samples for a plan of ", num_samples_));
+    slabs_digest_ = digest_of_slabs(s.slabs.ends);
+    slabs_text_ = cat(" slabs ", slabs_digest_, " ", s.slabs.lane_images, " ", s.slabs.open_slabs);
+    slab_order_ = std::make_shared<const SlabOrder>(std::move(s.slabs), global_batch_, seed_);
+  }
+}
+
+template <typename Act>
+void SamplePlan::for_each_raw(std::int64_t epoch, std::int64_t first, std::int64_t count, Act act) const {
+  if (slab_order_)
+    slab_order_->for_each(epoch, first, count, act);
+  else
+    order_.for_each(epoch, first, count, act);
 }
 
 std::int64_t SamplePlan::carried_into(std::int64_t epoch) const {
@@ -53,14 +73,13 @@ std::int64_t SamplePlan::carried_into(std::int64_t epoch) const {
 SamplePlan::Head SamplePlan::make_head(std::int64_t epoch, const Head* before) const {
   const std::int64_t G = global_batch_, N = num_samples_;
   Head head(static_cast<std::size_t>(G));
-  order_.for_each(epoch, 0, G, [&](std::int64_t i, std::int64_t sample) { head[i] = sample; });
+  for_each_raw(epoch, 0, G, [&](std::int64_t i, std::int64_t sample) { head[i] = sample; });
   const std::int64_t r = carried_into(epoch), q = G - r;
   if (r == 0) return head;
   Head carried(static_cast<std::size_t>(r));
-  for (std::int64_t i = 0; i < r; ++i) {
-    const std::int64_t position = N - r + i;
-    carried[i] = before && position < G ? (*before)[position] : order_.at(epoch - 1, position);
-  }
+  for_each_raw(epoch - 1, N - r, r, [&](std::int64_t i, std::int64_t sample) { carried[i] = sample; });
+  for (std::int64_t position = N - r; before && position < G; ++position)
+    carried[position - (N - r)] = (*before)[position];
   std::sort(carried.begin(), carried.end());
   const auto is_carried = [&](std::int64_t s) {
     return std::binary_search(carried.begin(), carried.end(), s);
@@ -103,7 +122,7 @@ void SamplePlan::add_permuted(std::int64_t at, std::int64_t count, Slot* out) co
     const auto heads = head(epoch);
     for (std::int64_t i = 0; i < in_head; ++i) out[i] = {(*heads)[position + i], first_epoch_ + epoch};
   }
-  order_.for_each(epoch, position + in_head, count - in_head, [&](std::int64_t i, std::int64_t sample) {
+  for_each_raw(epoch, position + in_head, count - in_head, [&](std::int64_t i, std::int64_t sample) {
     out[in_head + i] = {sample, first_epoch_ + epoch};
   });
 }
@@ -137,7 +156,7 @@ std::int64_t SamplePlan::epoch_of(std::int64_t step) const {
 std::string SamplePlan::digest() const {
   Sha256 sha;
   sha.add(cat("entrain sample plan 2: ", num_samples_, " ", global_batch_, " ", seed_, " ", first_step_, " ",
-              first_epoch_, " ", classes_digest_, ":"));
+              first_epoch_, " ", classes_digest_, slabs_text_, ":"));
   const std::int64_t step = first_step_ + num_samples_ / global_batch_;
   for (const Slot& slot : batch(step, 0, std::min<std::int64_t>(global_batch_, 64)))
     sha.add(cat(" ", slot.sample));

@@ -8,6 +8,7 @@
 
 #include "sharding/group_order.hpp"
 #include "sharding/permutation.hpp"
+#include "sharding/slab_order.hpp"
 
 namespace entrain::sharding {
 
@@ -27,10 +28,16 @@ struct PlanSettings {
   std::vector<std::uint32_t> classes{};
   /// For a plan that begins in the middle of a run, where patients are left out from then on.
   std::int64_t first_step = 0, first_epoch = 0;
+  /// Samples that are decoded together are seen at about the same time. No ends: one permutation of all. With classes,
+  /// which have an order of their own, they do not count.
+  SlabSettings slabs{};
 };
 
+/// SHA-256, hex, of where slabs end; empty without slabs.
+std::string digest_of_slabs(const std::vector<std::int64_t>& ends);
+
 /// Who is seen when: a pure function of its settings and the step. The stream of samples is one keyed permutation of
-/// [0, N) per epoch, epochs end to end; a batch is the next G of them. Nothing is padded, dropped or repeated, and no
+/// [0, N) per epoch (with slabs: slab_order.hpp), epochs end to end; a batch is the next G of them. Nothing is padded, dropped or repeated, and no
 /// sample stands twice in one batch (sample_plan.cpp; with classes: group_order.cpp).
 class SamplePlan {
  public:
@@ -53,6 +60,8 @@ class SamplePlan {
   std::string digest() const;
   /// SHA-256, hex, of the classes; empty without.
   const std::string& classes_digest() const { return classes_digest_; }
+  /// digest_of_slabs(); empty where slabs do not count.
+  const std::string& slabs_digest() const { return slabs_digest_; }
 
  private:
   using Head = std::vector<std::int64_t>;
@@ -60,12 +69,15 @@ class SamplePlan {
   std::shared_ptr<const Head> head(std::int64_t epoch) const;
   Head make_head(std::int64_t epoch, const Head* before) const;
   void add_permuted(std::int64_t at, std::int64_t count, Slot* out) const;
+  template <typename Act>
+  void for_each_raw(std::int64_t epoch, std::int64_t first, std::int64_t count, Act act) const;
 
   std::int64_t num_samples_, global_batch_, first_step_, first_epoch_;
   std::uint64_t seed_;
   Permutation order_;
-  std::string classes_digest_;
-  std::shared_ptr<const GroupOrder> groups_;  // null without classes
+  std::string classes_digest_, slabs_digest_, slabs_text_;
+  std::shared_ptr<const SlabOrder> slab_order_;  // in place of order_; null without slabs
+  std::shared_ptr<const GroupOrder> groups_;     // null without classes
   struct Memo {
     std::mutex mutex;
     std::map<std::int64_t, std::shared_ptr<const Head>> heads;

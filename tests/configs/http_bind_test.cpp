@@ -30,5 +30,13 @@ TEST(HttpBind, AnythingElseIsRefusedWithTheForm) {
   }
 }
 
+// Brackets begin a list elsewhere.
+TEST(HttpBind, AnAddressOfIpv6NeedsNoQuotesOnTheCommandLine) {
+  for (const char* word : {"http.bind=[::1]:0", "http.bind=\"[::1]:0\""})
+    EXPECT_EQ(read_run_config("", {word}).config.http.bind, "[::1]:0") << word;
+  EXPECT_THAT(read_run_config("", {"data.files=[a.h5,\"b]:c.h5\"]"}).config.data.files,
+              testing::ElementsAre("a.h5", "b]:c.h5"));
+}
+
 }  // namespace
 }  // namespace entrain

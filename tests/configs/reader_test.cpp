@@ -174,10 +174,10 @@ TEST_F(Reader, NamesAreChecked) {
       refusal("optim: {name: adam}\n"),
       HasSubstr("x.yaml:1:15: optim.name: want one of lars, sgd, adamw, got \"adam\"; did you mean adamw?"));
   for (const auto* text :
-       {"run: {numerics: exact}", "data: {axes: HWC}", "data: {on_corrupt: ignore}", "views: {preset: ct}",
-        "views: {profile: lightly}", "method: {name: moco}", "batch: {same_group: never}",
-        "optim: {lars_form: lars}", "schedule: {name: step}", "schedule: {scaling: square}",
-        "checkpoint: {resume: always}", "finetune: {mode: half}"})
+       {"run: {numerics: exact}", "data: {axes: HWC}", "data: {on_corrupt: ignore}", "data: {order: random}",
+        "views: {preset: ct}", "views: {profile: lightly}", "method: {name: moco}",
+        "batch: {same_group: never}", "optim: {lars_form: lars}", "schedule: {name: step}",
+        "schedule: {scaling: square}", "checkpoint: {resume: always}", "finetune: {mode: half}"})
     EXPECT_THAT(refusal(std::string(text) + "\n"), HasSubstr("want one of")) << text;
   EXPECT_THAT(refusal("model: {name: resnet50}\n"),
               HasSubstr("x.yaml:1:15: model.name: no network \"resnet50\""));

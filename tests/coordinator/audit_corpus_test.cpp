@@ -12,6 +12,7 @@
 #include "sharding/batch_classes.hpp"
 #include "sharding/corpus.hpp"
 #include "sharding/hdf5_writer.hpp"
+#include "sharding/order_choice.hpp"
 #include "tests/coordinator/audited_run.hpp"
 #include "tests/support/temporary_folder.hpp"
 
@@ -93,6 +94,22 @@ class AuditOfCorpus : public ::testing::Test {
     run.start(2, {.num_samples = 100, .global_batch = 16, .seed = 7, .classes = classes()}, facts_);
     run.commit(10, 0);
     run.start(3, {.num_samples = 100, .global_batch = 16, .seed = 7, .classes = classes()}, facts_);
+    run.commit(28, 10);
+  }
+
+  // Of a corpus in slabs of 7 rows, of which 6 are open.
+  sharding::PlanSettings windows_of(const sharding::Corpus& corpus) const {
+    return {.num_samples = corpus.size(),
+            .global_batch = 16,
+            .seed = 7,
+            .slabs = sharding::slab_settings(corpus, {{7}, 6}, LedgerRun::kLaneImages)};
+  }
+  void write_windowed_run() {
+    facts_.rows_per_slab = {7};
+    LedgerRun run(dir());
+    run.start(2, windows_of(*corpus_), facts_);
+    run.commit(10, 0);
+    run.start(3, windows_of(*corpus_), facts_);
     run.commit(28, 10);
   }
 
@@ -215,6 +232,70 @@ TEST_F(AuditOfCorpus, SameGroupForbidIsProvenWithTheClassesOfTheData) {
   EXPECT_EQ(report.exit_code(), 0) << coordinator::audit_text(report);
   EXPECT_EQ(report.checked_steps, 28);
   EXPECT_GE(report.plans[0].whole_epochs, 3);
+}
+
+TEST_F(AuditOfCorpus, ARunInWindowsIsProvenWithTheSlabsItBeganWith) {
+  write_windowed_run();
+  const auto report = audit(dir());
+  EXPECT_EQ(report.exit_code(), 0) << coordinator::audit_text(report);
+  EXPECT_EQ(report.checked_steps, 28);
+  EXPECT_GE(report.plans[0].whole_epochs, 3);
+}
+
+TEST_F(AuditOfCorpus, ARunInWindowsWithPatientsLeftOutIsProven) {
+  facts_.rows_per_slab = {7};
+  auto less = write_withdrawn();
+  less.rows_per_slab = {7};
+  DataSection data = data_;
+  data.exclude_groups = run_ / "withdrawn.txt";
+  auto settings = windows_of(sharding::Corpus::open(data));
+  EXPECT_NE(settings.slabs.ends[2], 21) << "else P7 was not missed";
+  settings.first_step = 10, settings.first_epoch = 2;
+  LedgerRun run(dir());
+  run.start(2, windows_of(*corpus_), facts_);
+  run.commit(10, 0);
+  run.start(3, settings, less);
+  run.commit(30, 10);
+  const auto report = audit(dir(), {"P9"});
+  EXPECT_EQ(report.exit_code(), 0) << coordinator::audit_text(report);
+  EXPECT_EQ(report.checked_steps, 30);
+}
+
+TEST_F(AuditOfCorpus, OtherSlabsThanToldAreNamed) {
+  write_windowed_run();
+  const auto wrong_after = [&](const std::function<void(nlohmann::json&)>& change) {
+    for (const std::size_t line : {1, 3})
+      forge(dir(), line, [&](nlohmann::json& start) { change(start["plan"]["slabs"]); });
+    const auto report = audit(dir());
+    EXPECT_EQ(report.exit_code(), 73);
+    return report.wrong;
+  };
+  const auto slabs = HasSubstr("line 1: START: its plan's slabs have digest ");
+  EXPECT_THAT(wrong_after([](auto& told) { told["rows_per_slab"] = {8}; }), ElementsAre(slabs));
+  EXPECT_THAT(wrong_after([](auto& told) { told["rows_per_slab"] = {7}, told["digest"] = "b0"; }),
+              ElementsAre(slabs));
+}
+
+TEST_F(AuditOfCorpus, SlabsOfAnotherNumberOfFilesOrNoFilesAreNotChecked) {
+  write_windowed_run();
+  const auto unchecked = [&] {
+    const auto report = audit(dir());
+    EXPECT_EQ(report.exit_code(), 65);
+    EXPECT_EQ(report.checked_steps, 0);
+    return report.unchecked;
+  };
+  for (const std::size_t line : {1, 3})
+    forge(dir(), line, [&](nlohmann::json& start) { start["plan"]["slabs"]["rows_per_slab"] = {7, 7}; });
+  EXPECT_THAT(unchecked(), ElementsAre(HasSubstr("was made for 2 files, the corpus has 1")));
+  fs::remove(file_);
+  EXPECT_THAT(unchecked(), ElementsAre(HasSubstr("images.h5")));
+}
+
+TEST_F(AuditOfCorpus, OtherWindowsThanToldAreNamed) {
+  write_windowed_run();
+  for (const std::size_t line : {1, 3})
+    forge(dir(), line, [&](nlohmann::json& start) { start["plan"]["slabs"]["open_slabs"] = 9; });
+  EXPECT_THAT(audit(dir()).wrong, ElementsAre(HasSubstr("line 1: START: its plan's digest is ")));
 }
 
 TEST_F(AuditOfCorpus, WithoutTheDataNothingIsClaimed) {

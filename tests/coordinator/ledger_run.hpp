@@ -26,6 +26,7 @@ class LedgerRun {
     std::string same_group = "allow", corpus_digest = "c0ffee", left_out_sha256{};
     std::vector<std::string> left_out{}, data_files{};
     std::int64_t images_left_out = 0;
+    std::vector<std::int64_t> rows_per_slab{};  ///< of a run in windows
   };
   void start(int world, const sharding::PlanSettings& settings, const Facts& facts);
   void start(int world, std::int64_t num_samples) {
@@ -46,25 +47,29 @@ class LedgerRun {
 inline void LedgerRun::start(int world, const sharding::PlanSettings& settings, const Facts& facts) {
   world_ = world;
   plan_.emplace(settings);
+  nlohmann::json plan{
+      {"digest", plan_->digest()},
+      {"num_samples", settings.num_samples},
+      {"global_batch", settings.global_batch},
+      {"seed", settings.seed},
+      {"same_group", facts.same_group},
+      {"classes_digest", plan_->classes_digest()},
+      {"first_step", settings.first_step},
+      {"first_epoch", settings.first_epoch},
+      {"excluded",
+       {{"sha256", facts.left_out_sha256}, {"groups", facts.left_out}, {"images", facts.images_left_out}}}};
+  if (!facts.rows_per_slab.empty())
+    plan["slabs"] = {{"rows_per_slab", facts.rows_per_slab},
+                     {"open_slabs", settings.slabs.open_slabs},
+                     {"lane_images", settings.slabs.lane_images},
+                     {"digest", plan_->slabs_digest()}};
   ledger_.append({{"kind", "START"},
                   {"world", world},
                   {"lanes", kLanes},
                   {"lane_images", kLaneImages},
                   {"corpus_digest", facts.corpus_digest},
                   {"data_files", facts.data_files},
-                  {"plan",
-                   {{"digest", plan_->digest()},
-                    {"num_samples", settings.num_samples},
-                    {"global_batch", settings.global_batch},
-                    {"seed", settings.seed},
-                    {"same_group", facts.same_group},
-                    {"classes_digest", plan_->classes_digest()},
-                    {"first_step", settings.first_step},
-                    {"first_epoch", settings.first_epoch},
-                    {"excluded",
-                     {{"sha256", facts.left_out_sha256},
-                      {"groups", facts.left_out},
-                      {"images", facts.images_left_out}}}}}});
+                  {"plan", plan}});
   store_.set_generation(ledger_.generation());
 }
 

@@ -116,6 +116,25 @@ TEST(Plan, WarnsOfWhatDisagrees) {
               Contains(HasSubstr("takes the whole run")));
 }
 
+TEST(Plan, SlabsAreToldWhereThereAreAny) {
+  const auto resolved = config({"train.steps=10"});
+  auto input = images(5232);
+  EXPECT_THAT(plan_text(make_plan(resolved.config, input), resolved), ::testing::Not(HasSubstr("slab")));
+  input.slabs = {.slabs = 164, .rows = 32, .bytes = 131072, .open = 64};
+  input.order_warnings = {"what is bad about it"};
+  const Plan plan = make_plan(resolved.config, input);
+  EXPECT_THAT(plan.warnings, Contains("what is bad about it"));
+  const std::string text = plan_text(plan, resolved);
+  EXPECT_THAT(text, HasSubstr("windows"));
+  EXPECT_THAT(text, HasSubstr("64 slabs are mixed at a time"));
+  EXPECT_THAT(text, HasSubstr("slab memory         8.0 MiB"));
+  const auto order = nlohmann::json::parse(plan_json(plan, resolved))["order"];
+  EXPECT_EQ(order["windows"], true);
+  EXPECT_EQ(order["open_bytes"], 64 * 131072);
+  input.slabs.open = 0;
+  EXPECT_THAT(plan_text(make_plan(resolved.config, input), resolved), HasSubstr("one permutation"));
+}
+
 TEST(Plan, ARunWithoutLengthIsRefused) {
   EXPECT_THROW(make_plan(config({}).config, images(5232)), ConfigError);
 }

@@ -104,13 +104,9 @@ TEST_F(CorpusErrors, NoRows) {
 
 TEST_F(CorpusErrors, ElementsOfAnotherTypeAreNamed) {
   const auto text = error([](TestFile& f) {
-    f.array("/images", {1, 2, 2}, std::vector<std::int64_t>(4), H5T_STD_I16BE);
+    f.array("/images", {1, 2, 2}, std::vector<std::int64_t>(4), H5T_STD_I64BE);
   });
-  EXPECT_THAT(text, AllOf(HasSubstr("int16 big-endian"), HasSubstr("uint8, uint16 or float32")));
-  EXPECT_THAT(error([](TestFile& f) {
-                f.array("/images", {1, 2, 2}, std::vector<float>(4), H5T_IEEE_F64LE);
-              }),
-              HasSubstr("float64"));
+  EXPECT_THAT(text, AllOf(HasSubstr("int64 big-endian"), HasSubstr("integers of up to 32 bits or floats")));
 }
 
 TEST_F(CorpusErrors, ChannelsThatAreNeitherOneNorThree) {
@@ -289,7 +285,7 @@ void spoil_chunk_of_row_2(const std::string& path) {
 
 TEST_F(CorpusErrors, AnUnreadableRowIsNamed) {
   spoil_chunk_of_row_2(path_);
-  EXPECT_THAT(open_error(), AllOf(HasSubstr(path_ + ":/images row 2"), HasSubstr("inflate")));
+  EXPECT_THAT(open_error(), AllOf(HasSubstr(path_ + ":/images row 2"), HasSubstr("deflate")));
 }
 
 TEST_F(CorpusErrors, SkipLeavesOutUnreadableConstantAndNotANumber) {

@@ -13,6 +13,7 @@
 #include "configs/log.hpp"
 #include "configs/process.hpp"
 #include "coordinator/control/supervised.hpp"
+#include "worker/bench/loader_bench.hpp"
 #include "worker/bench/time_collectives.hpp"
 #include "worker/collectives/mpi.hpp"
 
@@ -21,6 +22,7 @@ namespace {
 
 constexpr const char* kHelp =
     "usage: mpirun -n RANKS entrain bench collectives [--seconds N] [--json]\n"
+    "       entrain bench loader FILE... (its own --help)\n"
     "  times what a training step asks of the network, from 1 KB to 64 MB, and fits a latency and a "
     "bandwidth\n\n"
     "  --seconds N   about so long in all (default 20)\n"
@@ -54,7 +56,9 @@ Wanted parse(const std::vector<std::string>& args) {
     }
   }
   if (!collectives && !wanted.help)
-    throw ConfigError("entrain bench: want what to measure, as in: mpirun -n 4 entrain bench collectives");
+    throw ConfigError(
+        "entrain bench: want what to measure, as in: mpirun -n 4 entrain bench collectives, entrain bench "
+        "loader FILE");
   return wanted;
 }
 
@@ -155,6 +159,7 @@ std::string json_of(const std::vector<CollectiveTime>& times, const std::vector<
 }  // namespace
 
 int bench_command(const std::vector<std::string>& args) {
+  if (!args.empty() && args[0] == "loader") return loader_bench({args.begin() + 1, args.end()});
   const Wanted wanted = parse(args);
   if (wanted.help) {
     std::cout << kHelp;

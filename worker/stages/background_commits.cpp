@@ -47,9 +47,9 @@ bool BackgroundCommits::must_stop(double step_seconds) {
   return true;
 }
 
-bool BackgroundCommits::after_step(std::int64_t step, const sharding::ImageBatch& images, double loss,
+bool BackgroundCommits::after_step(std::int64_t step, std::span<const sharding::Slot> seen, double loss,
                                    double step_seconds) {
-  span_.add(images, slots_.first, lane_images_, loss);
+  span_.add(seen, slots_.first, lane_images_, loss);
   if (step == witness_after_ + 1) {
     const auto began = std::chrono::steady_clock::now();
     span_.add_witness(share_of(state_.tensors(), comm_.rank(), comm_.size()));

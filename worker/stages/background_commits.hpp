@@ -28,7 +28,7 @@ class BackgroundCommits {
   /// After step number `step` (from 1), with the images it read. True: stopped on request, and all is committed. A
   /// commit that fails between two others costs nothing yet: it is told, and training goes on; the last one must
   /// succeed (CheckpointError).
-  bool after_step(std::int64_t step, const sharding::ImageBatch& images, double loss, double step_seconds);
+  bool after_step(std::int64_t step, std::span<const sharding::Slot> seen, double loss, double step_seconds);
 
   /// Whether a commit is being written meanwhile, and what snapshots cost since the last call (metrics.jsonl).
   bool in_flight() const { return committer_.in_flight(); }

@@ -14,11 +14,10 @@
 #include "configs/progress.hpp"
 #include "coordinator/control/progress.hpp"
 #include "schedulers/schedule.hpp"
-#include "sharding/loader.hpp"
 #include "worker/optim/optimizer.hpp"
-#include "worker/stages/device_lanes.hpp"
-#include "worker/stages/lane_views.hpp"
+#include "worker/stages/lane_batches.hpp"
 #include "worker/stages/linear_probe.hpp"
+#include "worker/stages/shared_corpus.hpp"
 #include "worker/stages/supervised_step.hpp"
 #include "worker/stages/together.hpp"
 
@@ -44,7 +43,7 @@ sharding::Corpus repeated(const sharding::Corpus& corpus, std::int64_t copies) {
 
 // All that the training runs of a grid have in common.
 struct Training {
-  Training(Stage& a_stage, FinetuneSetup& setup, Selection& a_selection)
+  Training(Stage& a_stage, FinetuneSetup& setup, Selection& a_selection, const sharding::OrderChoice& order)
       : stage(a_stage),
         s(setup),
         selection(a_selection),
@@ -52,11 +51,12 @@ struct Training {
         images(repeated(s.sets.train, batch.copies)),
         layout{stage.config().batch.lanes, batch.lane_images, 1,
                lanes_of(stage.comm.rank(), stage.comm.size(), stage.config().batch.lanes)},
-        plan(images.size(), layout.global_batch(), s.order_seed),
+        plan({.num_samples = images.size(),
+              .global_batch = layout.global_batch(),
+              .seed = s.order_seed,
+              .slabs = sharding::slab_settings(images, order, layout.images)}),
         total_steps(schedulers::total_steps(stage.config().train, stage.config().schedule, images.size(),
                                             layout.global_batch())),
-        views(stage.config().views, s.order_seed, {s.plain.window_low, s.plain.window_high}, images.shape(),
-              layout, stage.device),
         start_P(s.network.parameters.flat().clone()) {}
 
   Stage& stage;
@@ -67,14 +67,13 @@ struct Training {
   LaneLayout layout;
   sharding::SamplePlan plan;
   std::int64_t total_steps;
-  LaneViews views;
   at::Tensor start_P;
   std::optional<checkpoint::JsonLines> metrics;  // rank 0
   std::optional<Progress> progress;
   std::int64_t steps_before = 0;  // of earlier learning rates
 };
 
-at::Tensor labels_of_lane(const Training& t, const sharding::ImageBatch& batch, std::int64_t i) {
+at::Tensor labels_of_lane(const Training& t, const ViewBatch& batch, std::int64_t i) {
   std::vector<std::int64_t> labels;
   for (std::int64_t k = i * t.layout.images; k < (i + 1) * t.layout.images; ++k)
     labels.push_back(t.images.label(batch.slots[k].sample));
@@ -95,19 +94,16 @@ std::string train(Training& t, double lr) {
   const std::int64_t every =
       config.finetune.eval_every > 0 ? config.finetune.eval_every : (t.total_steps + 9) / 10;
   SupervisedStep supervised(t.s.network.parameters, t.s.network.encoder, t.layout);
-  sharding::Loader loader(t.images, t.plan, t.layout.mine, t.layout.images, 0, t.total_steps,
-                          config.data.prefetch);
-  sharding::ImageBatch batch;
-  DeviceLanes lanes(t.stage, t.views, t.layout.mine.count);
+  LaneBatches lanes(t.stage, t.images, t.plan, t.layout, t.s.order_seed,
+                    {t.s.plain.window_low, t.s.plain.window_high}, 0, t.total_steps);
 
   for (std::int64_t step = 1; step <= t.total_steps; ++step) {
     const auto began = std::chrono::steady_clock::now();
     set_log_step(step);
-    together(t.stage.comm, [&] { batch = loader.next(std::move(batch)); });
-    lanes.begin(batch);
+    together(t.stage.comm, [&] { lanes.next(); });
     const SupervisedResult result = supervised.gradient(
         [&](std::int64_t i) { return lanes.take(i); },
-        [&](std::int64_t i) { return labels_of_lane(t, batch, i); }, t.stage.comm, t.stage.threads);
+        [&](std::int64_t i) { return labels_of_lane(t, lanes.batch(), i); }, t.stage.comm, t.stage.threads);
     const double gradient_norm = at::linalg_vector_norm(result.gradient_P).item<double>();
     if (!std::isfinite(result.loss) || !std::isfinite(gradient_norm))
       return cat("step ", step, ": loss is ", result.loss, " and the norm of the gradient ", gradient_norm);
@@ -146,13 +142,18 @@ void begin_at_probe(Training& t) {
 
 void finetune_full(Stage& stage, FinetuneSetup& s, Selection& selection) {
   const RunConfig& config = stage.config();
+  const sharding::OrderChoice order = agreed_order(stage, [&] {
+    const SmallBatch batch = batch_for(s.sets.train.size(), config.batch);
+    return sharding::choose_order(repeated(s.sets.train, batch.copies), config.data.order, "allow",
+                                  config.batch.lanes * batch.lane_images);
+  });
   std::optional<Training> made;
   bool has_classifier = false;
   together(stage.comm, [&] {
     has_classifier = load_start_classifier(s.start, s.class_names(), s.network);
     if (has_classifier) log(Level::kInfo, "goes on with the classifier of the earlier fine-tuning");
     require_a_lane_for_every_rank(stage);
-    made.emplace(stage, s, selection);
+    made.emplace(stage, s, selection, order);
     if (made->total_steps < 1)
       throw ConfigError("neither train.steps nor train.epochs is set: how long shall it train?");
   });

@@ -2,7 +2,6 @@
 
 #include "configs/error.hpp"
 #include "coordinator/control/progress.hpp"
-#include "sharding/loader.hpp"
 #include "worker/stages/background_commits.hpp"
 #include "worker/stages/pretrain_setup.hpp"
 #include "worker/stages/pretrain_step.hpp"
@@ -15,12 +14,10 @@ namespace {
 
 int train(PretrainSetup& s, PretrainStep& step, Stage& stage) {
   const RunConfig& config = stage.config();
-  sharding::Loader loader(s.corpus, s.plan, s.slots, config.batch.lane_images, s.step, s.total_steps,
-                          config.data.prefetch);
+  LaneBatches lanes(stage, s.corpus, s.plan, s.layout, config.run.seed, s.window, s.step, s.total_steps);
   TrainingLog training(stage, s.step, s.total_steps, 2 * s.layout.global_batch());
   BackgroundCommits commits(s.committer, stage.comm, s.slots, config.batch.lane_images, s.step, s.total_steps,
                             {[&] { return s.tensors(); }, [&] { return s.facts(); }});
-  sharding::ImageBatch images;
 
   control::progress().begin_steps(s.step, s.total_steps);
   while (s.step < s.total_steps) {
@@ -28,14 +25,14 @@ int train(PretrainSetup& s, PretrainStep& step, Stage& stage) {
     const bool writing = commits.in_flight();
     together(stage.comm, [&] {
       const auto phase = control::progress().enter(control::Phase::kData);
-      images = loader.next(std::move(images));  // this rank's lanes, host bytes
+      lanes.next();  // this rank's lanes: images read and decoded, two views of each
     });
-    const StepDone done = step.run(images);  // from here on s describes finished work
-    const bool stopped = commits.after_step(s.step, images, done.loss, training.step_seconds());
+    const StepDone done = step.run(lanes);  // from here on s describes finished work
+    const bool stopped = commits.after_step(s.step, lanes.batch().slots, done.loss, training.step_seconds());
     control::progress().finished_step(s.step, training.step_seconds());
     control::progress().committed(s.committer.committed());
     training.end_step({s.step, done.loss, done.contrastive_accuracy, done.lr, done.gradient_norm,
-                       loader.waited_seconds(), commits.take_stall_seconds(), writing});
+                       lanes.clocks(), commits.take_stall_seconds(), writing});
     if (stopped) {
       training.stopped(commits.why_stopped());
       return static_cast<int>(ExitCode::kRequeue);

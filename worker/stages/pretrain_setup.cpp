@@ -42,6 +42,16 @@ std::vector<std::uint32_t> classes_of(Stage& stage, const sharding::Corpus& corp
   return sharding::batch_classes(corpus, {first, static_cast<std::size_t>(all.numel())});
 }
 
+// A run keeps the order it began with, whatever its files have become.
+sharding::OrderChoice order_of(Stage& stage, const PretrainSetup& s) {
+  const RunConfig& config = stage.config();
+  return agreed_order(stage, [&] {
+    return s.resumes.from ? sharding::order_of_plan(s.resumes.from->manifest.at("plan"))
+                          : sharding::choose_order(s.corpus, config.data.order, config.batch.same_group,
+                                                   s.layout.global_batch());
+  });
+}
+
 // The plan of a checkpoint goes on; where other patients are left out than then, a new one begins behind it, in an
 // epoch of its own.
 sharding::SamplePlan plan_of(Stage& stage, const PretrainSetup& s) {
@@ -56,20 +66,29 @@ sharding::SamplePlan plan_of(Stage& stage, const PretrainSetup& s) {
     settings.first_epoch =
         s.new_plan ? manifest.at("epoch").get<std::int64_t>() + 1 : was.at("first_epoch").get<std::int64_t>();
   }
-  return found_together(stage.comm, [&] { return sharding::SamplePlan(std::move(settings)); });
+  return found_together(stage.comm, [&] {
+    settings.slabs = sharding::slab_settings(s.corpus, s.order, stage.config().batch.lane_images);
+    return sharding::SamplePlan(std::move(settings));
+  });
 }
 
 nlohmann::json plan_facts(const Stage& stage, const PretrainSetup& s) {
   const auto excluded = s.corpus.excluded();
-  return {{"digest", s.plan.digest()},
-          {"num_samples", s.plan.num_samples()},
-          {"global_batch", s.plan.global_batch()},
-          {"seed", stage.config().run.seed},
-          {"same_group", stage.config().batch.same_group},
-          {"classes_digest", s.plan.classes_digest()},
-          {"first_step", s.plan.first_step()},
-          {"first_epoch", s.plan.first_epoch()},
-          {"excluded", {{"sha256", excluded.sha256}, {"images", excluded.images}}}};
+  nlohmann::json facts{{"digest", s.plan.digest()},
+                       {"num_samples", s.plan.num_samples()},
+                       {"global_batch", s.plan.global_batch()},
+                       {"seed", stage.config().run.seed},
+                       {"same_group", stage.config().batch.same_group},
+                       {"classes_digest", s.plan.classes_digest()},
+                       {"first_step", s.plan.first_step()},
+                       {"first_epoch", s.plan.first_epoch()},
+                       {"excluded", {{"sha256", excluded.sha256}, {"images", excluded.images}}}};
+  if (nlohmann::json slabs = sharding::order_facts(s.order); !slabs.is_null()) {
+    slabs["lane_images"] = stage.config().batch.lane_images;
+    slabs["digest"] = s.plan.slabs_digest();
+    facts["slabs"] = slabs;
+  }
+  return facts;
 }
 
 std::vector<std::string> hex_of(const std::vector<std::uint64_t>& hashes) {
@@ -157,6 +176,7 @@ PretrainSetup::PretrainSetup(Stage& stage)
       begins_at_random(stage.config().init.from == "scratch"),
       new_plan(resumes.from &&
                resumes.from->manifest.at("plan").at("excluded").at("sha256") != corpus.excluded().sha256),
+      order(order_of(stage, *this)),
       plan(plan_of(stage, *this)),
       schedule_images(kept(resumes, "schedule_images", corpus.size())),
       total_steps(length_of(stage, schedule_images, layout.global_batch())),
@@ -178,6 +198,10 @@ PretrainSetup::PretrainSetup(Stage& stage)
     if (resumes.from) check_same_run(stage);
     if (!begins_at_random && !resumes.from) load_encoder(network.parameters, stage.config().init.from);
     if (stage.leads()) tell_ancestors_that_were_left_out(ancestry_, corpus);
+    if (stage.leads())
+      for (const std::string& what :
+           sharding::order_warnings(corpus, order, stage.config().data, stage.config().batch.same_group))
+        log(Level::kWarning, what);
     write_resolved_config(stage);
   });
   committer.start(start_facts(stage));

@@ -7,6 +7,7 @@
 
 #include "schedulers/schedule.hpp"
 #include "sharding/corpus.hpp"
+#include "sharding/order_choice.hpp"
 #include "sharding/sample_plan.hpp"
 #include "sharding/value_window.hpp"
 #include "worker/collectives/lane_layout.hpp"
@@ -36,6 +37,7 @@ struct PretrainSetup {
   const checkpoint::ResumePoint resumes;
   const bool begins_at_random;  ///< init.from is scratch
   const bool new_plan;          ///< other patients are left out than when `resumes.from` was written
+  sharding::OrderChoice order;
   sharding::SamplePlan plan;
   const std::int64_t schedule_images;  ///< images of the corpus when the run began
   const std::int64_t total_steps;

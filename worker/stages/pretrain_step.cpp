@@ -22,7 +22,7 @@ void require_finite(double loss, double gradient_norm, std::int64_t step) {
 }
 
 // Rows are ordered (lane, view, image): the classes of a lane's images, once per view.
-at::Tensor classes_of_rows(const PretrainSetup& s, const sharding::ImageBatch& batch, std::int64_t images) {
+at::Tensor classes_of_rows(const PretrainSetup& s, const ViewBatch& batch, std::int64_t images) {
   const at::Tensor classes_R = at::empty({2 * static_cast<std::int64_t>(batch.slots.size())}, at::kLong);
   auto* row = classes_R.mutable_data_ptr<std::int64_t>();
   for (std::size_t lane = 0; lane < batch.slots.size(); lane += static_cast<std::size_t>(images))
@@ -38,17 +38,13 @@ PretrainStep::PretrainStep(PretrainSetup& setup, Stage& stage)
       stage_(stage),
       masks_(stage.config().batch.same_group == "mask"),
       step_(setup.network.parameters, setup.network.encoder, setup.network.head, setup.layout,
-            stage.config().method.temperature, stage.config().run.numerics == "fast"),
-      views_(stage.config().views, stage.config().run.seed, setup.window, setup.corpus.shape(), setup.layout,
-             stage.device),
-      lanes_(stage, views_, setup.layout.mine.count) {}
+            stage.config().method.temperature, stage.config().run.numerics == "fast") {}
 
-StepDone PretrainStep::run(const sharding::ImageBatch& images) {
+StepDone PretrainStep::run(LaneBatches& lanes) {
   at::Tensor classes_R;
-  if (masks_) classes_R = classes_of_rows(s_, images, s_.layout.images).to(stage_.device.tensors());
-  lanes_.begin(images);
-  const StepResult result =  // views, encoder, head, loss over all ranks, and the gradient back
-      step_.gradient([&](std::int64_t lane) { return lanes_.take(lane); }, stage_.comm, stage_.threads,
+  if (masks_) classes_R = classes_of_rows(s_, lanes.batch(), s_.layout.images).to(stage_.device.tensors());
+  const StepResult result =  // encoder, head, loss over all ranks, and the gradient back
+      step_.gradient([&](std::int64_t lane) { return lanes.take(lane); }, stage_.comm, stage_.threads,
                      classes_R);
   const double gradient_norm = at::linalg_vector_norm(result.gradient_P).item<double>();
   require_finite(result.loss, gradient_norm, s_.step);

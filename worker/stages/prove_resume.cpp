@@ -53,17 +53,16 @@ std::string first_difference(const nlohmann::json& recorded, const std::vector<N
 }
 
 std::string difference(PretrainSetup& s, PretrainStep& step, Stage& stage, const nlohmann::json& span) {
-  sharding::Loader loader(s.corpus, s.plan, s.slots, stage.config().batch.lane_images, s.step, s.step + 1, 1);
-  sharding::ImageBatch images;
-  together(stage.comm, [&] { images = loader.next(); });
-  const std::string samples =
-      sum_over_ranks(digest_of(images, s.slots.first, stage.config().batch.lane_images), stage.comm);
+  LaneBatches lanes(stage, s.corpus, s.plan, s.layout, stage.config().run.seed, s.window, s.step, s.step + 1);
+  together(stage.comm, [&] { lanes.next(); });
+  const std::string samples = sum_over_ranks(
+      digest_of(lanes.batch().slots, s.slots.first, stage.config().batch.lane_images), stage.comm);
   if (samples != span.at("batches").at(0))
     return cat("it reads other samples (digest ", samples, ", recorded ", std::string(span["batches"][0]),
                ')');
 
   const std::string recorded = span.at("loss").at(0);
-  const double was = loss_of(recorded), is = step.run(images).loss;
+  const double was = loss_of(recorded), is = step.run(lanes).loss;
   if (stage.config().run.numerics == "fast")
     return std::fabs(is - was) <= kFastTolerance * std::fabs(was)
                ? ""

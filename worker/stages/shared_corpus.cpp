@@ -1,6 +1,7 @@
 #include "worker/stages/shared_corpus.hpp"
 
 #include <algorithm>
+#include <nlohmann/json.hpp>
 #include <optional>
 #include <unordered_set>
 
@@ -47,6 +48,11 @@ sharding::Corpus open_corpus(Stage& stage) {
   });
   if (stage.leads()) tell_exclusion(excluded, stage.config().data.exclude_groups);
   return std::move(*corpus);
+}
+
+sharding::OrderChoice agreed_order(Stage& stage, const std::function<sharding::OrderChoice()>& choose) {
+  const std::string mine = found_together(stage.comm, [&] { return sharding::order_facts(choose()).dump(); });
+  return sharding::order_of_plan({{"slabs", nlohmann::json::parse(stage.comm.all_gather_text(mine)[0])}});
 }
 
 void require_labels(const sharding::Corpus& corpus, const DataSection& data) {

@@ -20,10 +20,9 @@ std::string bits_of(double loss) {
   return text;
 }
 
-sharding::BatchDigest digest_of(const sharding::ImageBatch& batch, std::int64_t first_lane,
+sharding::BatchDigest digest_of(std::span<const sharding::Slot> slots, std::int64_t first_lane,
                                 std::int64_t lane_images) {
   sharding::BatchDigest sum;
-  const std::span<const sharding::Slot> slots(batch.slots);
   for (std::size_t at = 0; at < slots.size(); at += static_cast<std::size_t>(lane_images))
     sum += sharding::digest_of_lane(first_lane++, slots.subspan(at, static_cast<std::size_t>(lane_images)));
   return sum;
@@ -39,9 +38,9 @@ nlohmann::json digests_of(const std::vector<NamedTensor>& tensors) {
   return digests;
 }
 
-void SpanRecorder::add(const sharding::ImageBatch& batch, std::int64_t first_lane, std::int64_t lane_images,
-                       double loss) {
-  steps_.push_back({digest_of(batch, first_lane, lane_images), loss});
+void SpanRecorder::add(std::span<const sharding::Slot> slots, std::int64_t first_lane,
+                       std::int64_t lane_images, double loss) {
+  steps_.push_back({digest_of(slots, first_lane, lane_images), loss});
 }
 
 void SpanRecorder::add_witness(const std::vector<NamedTensor>& mine) {

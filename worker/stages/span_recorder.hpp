@@ -3,10 +3,11 @@
 #include <deque>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <span>
 #include <vector>
 
 #include "sharding/batch_digest.hpp"
-#include "sharding/loader.hpp"
+#include "sharding/sample_plan.hpp"
 #include "worker/models/parameters.hpp"
 
 namespace entrain::worker {
@@ -19,7 +20,8 @@ class SpanRecorder {
   explicit SpanRecorder(std::int64_t committed) : committed_(committed) {}
 
   /// After each step: the slots that were really read, of lanes first_lane, first_lane + 1, ...
-  void add(const sharding::ImageBatch& batch, std::int64_t first_lane, std::int64_t lane_images, double loss);
+  void add(std::span<const sharding::Slot> slots, std::int64_t first_lane, std::int64_t lane_images,
+           double loss);
   /// One step after a snapshot (or a resume).
   void add_witness(const std::vector<NamedTensor>& mine);
 
@@ -40,7 +42,7 @@ class SpanRecorder {
 };
 
 /// The sum of one rank's lanes of a batch.
-sharding::BatchDigest digest_of(const sharding::ImageBatch& batch, std::int64_t first_lane,
+sharding::BatchDigest digest_of(std::span<const sharding::Slot> slots, std::int64_t first_lane,
                                 std::int64_t lane_images);
 /// XXH3-128 by tensor name.
 nlohmann::json digests_of(const std::vector<NamedTensor>& tensors);

@@ -35,10 +35,13 @@ void TrainingLog::end_step(const StepMetrics& m) {
                  {"grad_norm", m.gradient_norm},
                  {"step_s", took},
                  {"views_per_s", views_per_s},
-                 {"data_wait_s", m.data_wait_seconds - data_waited_},
+                 {"data_wait_s", m.data.waited - data_.waited},
+                 {"data_read_s", m.data.read - data_.read},
+                 {"data_render_s", m.data.render - data_.render},
+                 {"data_idle_s", m.data.idle - data_.idle},
                  {"commit_stall_s", m.commit_stall_seconds},
                  {"committing", m.committing}});
-  data_waited_ = m.data_wait_seconds;
+  data_ = m.data;
   progress_->update(m.step, m.loss, views_per_step_);
 }
 

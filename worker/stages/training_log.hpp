@@ -7,6 +7,7 @@
 #include "checkpoint/jsonl.hpp"
 #include "configs/progress.hpp"
 #include "worker/stages/stage.hpp"
+#include "worker/views/view_loader.hpp"
 
 namespace entrain::worker {
 
@@ -14,7 +15,7 @@ namespace entrain::worker {
 struct StepMetrics {
   std::int64_t step;
   double loss, contrastive_accuracy, lr, gradient_norm;
-  double data_wait_seconds;     ///< since the loader began
+  LoaderClocks data;            ///< since the loader began
   double commit_stall_seconds;  ///< training waited so long for a snapshot or a witness in this step
   bool committing;              ///< a commit was being written meanwhile
 };
@@ -43,7 +44,8 @@ class TrainingLog {
   std::optional<checkpoint::JsonLines> metrics_;
   std::optional<Progress> progress_;
   bool told_lost_ = false;
-  double step_began_ = 0, data_waited_ = 0;
+  double step_began_ = 0;
+  LoaderClocks data_;  // at the end of the step before
   std::int64_t step_ = 0, first_step_ = 0;
 };
 

@@ -51,12 +51,12 @@ std::int64_t mixed(std::int64_t a, std::int64_t b) {
 }
 
 // One step; the loss is the same on all ranks.
-double train(State& state, const sharding::ImageBatch& images, std::int64_t first_slot,
+double train(State& state, const std::vector<sharding::Slot>& slots_seen, std::int64_t first_slot,
              worker::Collectives& comm) {
-  const auto count = static_cast<std::int64_t>(images.slots.size());
+  const auto count = static_cast<std::int64_t>(slots_seen.size());
   const at::Tensor mine = at::empty({count}, at::kLong);
   for (std::int64_t i = 0; i < count; ++i)
-    mine[i] = mixed(images.slots[i].sample << 20 | images.slots[i].epoch, first_slot + i);
+    mine[i] = mixed(slots_seen[i].sample << 20 | slots_seen[i].epoch, first_slot + i);
   const at::Tensor all = comm.all_gather_rows(mine).all;
   std::int64_t gradient = 0;
   for (std::int64_t i = 0; i < all.numel(); ++i) gradient = mixed(gradient, all[i].item<std::int64_t>());
@@ -102,14 +102,13 @@ void run_rank(const MiniRun& run, const Mishap& mishap, worker::Collectives& com
   const LaneBlock slots = lanes_of(comm.rank(), comm.size(), run.lanes);
   worker::BackgroundCommits commits(committer, comm, slots, run.lane_images, step, run.total_steps,
                                     {[&] { return state.named(); }, [] { return nlohmann::json::object(); }});
-  sharding::ImageBatch images;
   while (step < run.total_steps) {
-    images.slots = plan.batch(step, slots.first * run.lane_images, slots.count * run.lane_images);
-    const double loss = train(state, images, slots.first * run.lane_images, comm);
+    const auto seen = plan.batch(step, slots.first * run.lane_images, slots.count * run.lane_images);
+    const double loss = train(state, seen, slots.first * run.lane_images, comm);
     ++step;
     if (mine && step == mishap.step) throw Gone{};
     while (run.waits && committer.busy()) std::this_thread::sleep_for(std::chrono::microseconds(200));
-    commits.after_step(step, images, loss, 0);
+    commits.after_step(step, seen, loss, 0);
   }
 }
 
