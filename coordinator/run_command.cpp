@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <charconv>
 #include <iostream>
+#include <utility>
 
 #include "checkpoint/run_lock.hpp"
 #include "configs/cat.hpp"
@@ -39,6 +40,18 @@ std::string stage_of(const CommandLine& line) {
       cat("entrain run: --stage: want pretrain, finetune or evaluate, got \"", found->second, '"'));
 }
 
+// With fewer ranks than fault.min_ranks even where nothing has failed, no generation would ever begin.
+void require_enough_ranks(const CommandLine& line, supervise::Fleet fleet, int asked) {
+  const int least = std::exchange(fleet.min_ranks, 1);
+  const int most = supervise::place(fleet, {}).ranks;
+  if (least <= most) return;
+  throw ConfigError(cat(line.config.origins.at("fault.min_ranks"), ": fault.min_ranks: want at most ", most,
+                        ", the ranks that this run begins with (",
+                        asked > 0 ? cat("-n ", asked) : std::string("-n is not given"), " on ",
+                        fleet.nodes.size(), fleet.nodes.size() == 1 ? " node" : " nodes", "), got ", least,
+                        "; lower it, or start more ranks"));
+}
+
 // Slurm answers, and no more knows it or has ended it.
 bool job_is_over(const std::string& job) {
   std::string complaint;
@@ -65,9 +78,10 @@ int run_command(const std::vector<std::string>& args) {
     throw LaunchError(
         cat("-n ", ranks, " is more than batch.lanes (", lanes,
             "): at most one rank per lane; lower it, or raise batch.lanes and lower batch.lane_images"));
-  settings.launcher = supervise::choose_launcher(config.slurm);
   settings.fleet = supervise::fleet_of(config, ranks);
   settings.fleet.max_ranks = std::min(settings.fleet.max_ranks, lanes);
+  require_enough_ranks(line, settings.fleet, ranks);
+  settings.launcher = supervise::choose_launcher(config.slurm);
   settings.worker = {worker_program(), settings.stage, line.path};
   settings.worker.insert(settings.worker.end(), line.overrides.begin(), line.overrides.end());
   set_log_context({0, 0, "run"});

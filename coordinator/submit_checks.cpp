@@ -2,14 +2,20 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <fstream>
 #include <iostream>
+#include <nlohmann/json.hpp>
 #include <set>
 
 #include "configs/cat.hpp"
 #include "configs/error.hpp"
 #include "configs/process.hpp"
+#include "coordinator/cli.hpp"
 #include "coordinator/plan.hpp"
+#include "coordinator/submit_equipment.hpp"
 #include "coordinator/submit_jobs.hpp"
+#include "coordinator/submit_refusal.hpp"
+#include "coordinator/submit_start.hpp"
 #include "sharding/corpus.hpp"
 #include "sharding/value_window.hpp"
 #include "slurm/submission.hpp"
@@ -21,6 +27,10 @@ namespace fs = std::filesystem;
 using slurm::Finding;
 
 constexpr std::int64_t kSamples = 32;
+
+void append(std::vector<Finding>& out, std::vector<Finding> more) {
+  for (auto& finding : more) out.push_back(std::move(finding));
+}
 
 std::string gigabytes(double bytes) {
   char text[32];
@@ -72,39 +82,39 @@ Finding disk_finding(const SubmitStage& stage, const Plan& plan) {
                         cat("disk: ", both, "; free some, choose another run.dir, or lower checkpoint.keep"));
 }
 
+// A file that somebody has written into by hand, or that a disk has torn.
+std::vector<Finding> torn_lists(const SubmitStage& stage) {
+  std::vector<Finding> out;
+  for (std::size_t i = 0; i < std::max<std::size_t>(stage.rows.size(), 1); ++i) {
+    const std::string path =
+        supervise::bad_nodes_path(stage.rows.empty() ? stage.run_dir : cat(stage.run_dir, "/row-", i));
+    std::ifstream in(path);
+    if (in && !nlohmann::json::parse(in, nullptr, false).is_array())
+      out.push_back(slurm::warning(cat("bad nodes: ", path,
+                                       ": is no list (JSON) and is passed over, so no "
+                                       "node is excluded because of it; delete it")));
+  }
+  return out;
+}
+
 std::vector<Finding> bad_node_findings(const SubmitStage& stage) {
+  std::vector<Finding> out = torn_lists(stage);
   std::string nodes;
   for (const auto& bad : bad_nodes_of(stage))
     nodes += cat(nodes.empty() ? "" : ", ", bad.node, " (", bad.why, "; job ", bad.job, ", ", bad.at, ')');
-  if (nodes.empty()) return {};
-  return {slurm::warning(cat("bad nodes: ", nodes, ", excluded; delete ",
-                             supervise::bad_nodes_path(stage.run_dir + (stage.rows.empty() ? "" : "/row-*")),
-                             " to forget them"))};
-}
-
-// What a stage begins from, where that is not the stage before it: there, or not.
-std::optional<Finding> start_finding(const SubmitStage& stage, const SubmitStage* before) {
-  const std::string& from = stage.resolved.config.init.from;
-  if (stage.name == "pretrain" || stage.follows) return std::nullopt;
-  std::error_code none;
-  const bool there = from == "scratch" || fs::exists(from, none);
-  if (there && before == nullptr) return std::nullopt;
-  std::string text = cat("init.from is ", from, " (", stage.resolved.origins.at("init.from"), ')');
-  if (!there) text += ", which does not exist";
-  if (before != nullptr)
-    text += cat(there ? ", not" : ", and not", " the run of ", before->name, " (", before->run_dir,
-                ") behind which it waits; leave init.from out (the chain fills it in), or set it to ",
-                before->resolved.config.run.dir);
-  else
-    text += cat("; set it to the run.dir of a run that has ended");
-  return there ? slurm::warning(text) : slurm::failure(ExitCode::kData, text);
+  if (nodes.empty()) return out;
+  out.push_back(slurm::warning(cat(
+      "bad nodes: ", nodes, ", excluded; delete ",
+      supervise::bad_nodes_path(stage.run_dir + (stage.rows.empty() ? "" : "/row-*")), " to forget them")));
+  return out;
 }
 
 std::vector<Finding> data_findings(const SubmitStage& stage, const SubmitStage* before) {
   std::vector<Finding> out;
   const RunConfig& config = stage.resolved.config;
   const auto corpus = open_corpus(stage, out);
-  if (auto start = start_finding(stage, before)) out.push_back(*std::move(start));
+  append(out, start_findings(stage, before));
+  if (corpus) append(out, label_findings(stage, *corpus));
   if (stage.name != "pretrain" || !corpus) return out;
   try {
     PlanInput input;
@@ -125,17 +135,18 @@ std::vector<Finding> data_findings(const SubmitStage& stage, const SubmitStage* 
 std::vector<Finding> submit_findings(const SubmitLine& line, const std::vector<slurm::JobScript>& jobs) {
   std::vector<Finding> out;
   const slurm::Site site = slurm::ask_site();
+  const std::string worker = worker_program();
   for (std::size_t i = 0; i < jobs.size(); ++i) {
     const SubmitStage& stage = line.stages[i];
     auto mine = data_findings(stage, i > 0 ? &line.stages[i - 1] : nullptr);
-    for (auto& f : bad_node_findings(stage)) mine.push_back(std::move(f));
-    for (auto& f : slurm::site_findings(site, jobs[i].slurm, slurm::times_of(stage.run_dir),
-                                        jobs[i].lead_seconds, line.rows.size()))
-      mine.push_back(std::move(f));
+    append(mine, equipment_findings(stage, worker));
+    append(mine, bad_node_findings(stage));
+    append(mine, slurm::site_findings(site, jobs[i].slurm, slurm::times_of(stage.run_dir),
+                                      jobs[i].lead_seconds, line.rows.size()));
     if (site.silent.empty()) try {
         mine.push_back(slurm::good("sbatch: " + slurm::test_submission(slurm::job_script(jobs[i]))));
       } catch (const Error& e) {
-        mine.push_back(slurm::failure(e.code(), e.what()));
+        mine.push_back(slurm::failure(e.code(), refusal_text(e.what(), stage, jobs[i], site)));
       }
     for (auto& f : mine) {
       if (line.stages.size() > 1) f.text = cat(stage.name, ": ", f.text);

@@ -9,7 +9,8 @@
 namespace entrain::coordinator {
 
 /// The preflight: what the cluster says to each stage's job, and what a stage needs besides: its files, there and
-/// readable (every header, a sample of the images), something to begin from, disk for the checkpoints that are kept.
+/// readable (every header, a sample of the images), something to begin from, labels, disk for the checkpoints that are kept, what the nodes
+/// must have.
 std::vector<slurm::Finding> submit_findings(const SubmitLine& line,
                                             const std::vector<slurm::JobScript>& jobs);
 

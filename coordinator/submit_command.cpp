@@ -6,6 +6,7 @@
 #include "configs/error.hpp"
 #include "configs/log.hpp"
 #include "coordinator/commands.hpp"
+#include "coordinator/submit_cancel.hpp"
 #include "coordinator/submit_checks.hpp"
 #include "coordinator/submit_ended.hpp"
 #include "coordinator/submit_jobs.hpp"
@@ -77,24 +78,6 @@ void submit_line(const SubmitLine& line, const std::vector<slurm::JobScript>& jo
   }
 }
 
-void cancel_line(const SubmitLine& line) {
-  for (const auto& stage : line.stages) {
-    std::vector<std::string> ids, waiting;
-    for (const auto& job : slurm::read_jobs(stage.run_dir)) ids.push_back(job.job);
-    std::string complaint;
-    const auto alive = slurm::alive_jobs(ids, complaint);
-    if (!complaint.empty()) throw Error(ExitCode::kPreflight, "nothing was cancelled: " + complaint);
-    for (const auto& [id, state] : alive) waiting.push_back(id);  // an array runs and waits at the same time
-    slurm::cancel_pending(waiting);
-    if (alive.empty()) std::cout << stage.run_dir << ": no job of this run is in the queue\n";
-    for (const auto& [id, state] : alive)
-      std::cout << "job " << id
-                << (state == "PENDING" ? "  cancelled"
-                                       : cat("  is ", state, " and goes on; to end it: scancel ", id))
-                << '\n';
-  }
-}
-
 }  // namespace
 
 int submit_command(const std::vector<std::string>& args) {
@@ -102,7 +85,7 @@ int submit_command(const std::vector<std::string>& args) {
   if (line.answer) {
     std::cout << *line.answer;
   } else if (line.cancel) {
-    cancel_line(line);
+    cancel_chain(line);
   } else if (const auto jobs = jobs_of(line); line.print) {
     std::cout << printed_jobs(jobs);
   } else {

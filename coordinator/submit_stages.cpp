@@ -8,9 +8,9 @@
 #include "configs/cat.hpp"
 #include "configs/error.hpp"
 #include "coordinator/cli.hpp"
+#include "coordinator/submit_settings.hpp"
 #include "coordinator/submit_words.hpp"
 #include "slurm/quote.hpp"
-#include "slurm/time_limit.hpp"
 
 namespace entrain::coordinator {
 namespace {
@@ -52,31 +52,13 @@ ResolvedConfig read_stage(const std::string& stage, const std::string& path, std
   return parse_config_command(stage, words).config;
 }
 
-[[noreturn]] void refuse(const SubmitStage& stage, const std::string& key, const std::string& text) {
-  throw ConfigError(cat(stage.path, ": ", stage.resolved.origins.at(key), ": ", key, ": ", text));
-}
-
-void require_submittable(const SubmitStage& stage) {
-  const RunConfig& c = stage.resolved.config;
-  const std::int64_t ranks = c.slurm.nodes * c.slurm.ranks_per_node;
-  if (c.run.dir.empty()) refuse(stage, "run.dir", "is not set: where shall the run go?");
-  if (ranks > c.batch.lanes)
-    refuse(stage, "slurm.ranks_per_node",
-           cat("slurm.nodes x slurm.ranks_per_node are ", ranks, " ranks, but a batch has ", c.batch.lanes,
-               " lanes, one rank each at most; lower them, or raise batch.lanes"));
-  try {
-    if (!c.slurm.time.empty()) slurm::parse_time_limit(c.slurm.time);
-  } catch (const ConfigError& e) {
-    refuse(stage, "slurm.time", e.what());
-  }
-}
-
 // The stage before is where a stage begins, unless its file says otherwise.
 void link(SubmitStage& stage, const SubmitStage& before, std::vector<std::string> words) {
   if (stage.run_dir == before.run_dir)
-    refuse(stage, "run.dir",
-           cat("is that of ", before.name, ", too, want one of its own; a setting of one stage is written ",
-               stage.name, ":run.dir=..."));
+    refuse_setting(
+        stage, "run.dir",
+        cat("is that of ", before.name, ", too, want one of its own; a setting of one stage is written ",
+            stage.name, ":run.dir=..."));
   const std::string& from = stage.resolved.config.init.from;
   const bool unset = stage.resolved.origins.at("init.from") == "default";
   stage.follows = unset || absolute(from) == before.run_dir;
@@ -99,7 +81,7 @@ void require_row_settings(const SubmitStage& stage, const std::string& word, std
 void add_rows(SubmitStage& stage, const SubmitStage* before, const SubmitLine& line,
               const std::vector<std::string>& words) {
   if (!line.rows.empty() && stage.resolved.config.slurm.chain != "requeue")
-    refuse(
+    refuse_setting(
         stage, "slurm.chain",
         cat("a sweep is an array of jobs itself, so want requeue, got ", stage.resolved.config.slurm.chain));
   for (std::size_t i = 0; i < line.rows.size(); ++i) {
@@ -108,8 +90,10 @@ void add_rows(SubmitStage& stage, const SubmitStage* before, const SubmitLine& l
     if (stage.follows && before) row.push_back(cat("init.from=", before->run_dir, "/row-", i));
     std::vector<std::string> all = words;
     all.insert(all.end(), row.begin(), row.end());
+    SubmitStage one{.name = stage.name, .path = stage.path};
     try {
-      read_stage(stage.name, stage.path, all);
+      one.resolved = read_stage(stage.name, stage.path, all);
+      require_start(one);
     } catch (const ConfigError& e) {
       throw ConfigError(cat("--sweep: row ", i, ": ", e.what()));
     }
@@ -155,9 +139,10 @@ SubmitLine parse_submit(const std::vector<std::string>& args) {
     if (given.print_config) continue;
     if (!stage.resolved.config.run.dir.empty()) stage.run_dir = absolute(stage.resolved.config.run.dir);
     if (given.cancel) continue;
-    require_submittable(stage);
+    require_job(stage);
     const SubmitStage* before = i > 0 ? &line.stages[i - 1] : nullptr;
     if (before) link(stage, *before, words);
+    if (line.rows.empty()) require_start(stage);
     add_rows(stage, before, line, words);
   }
   return line;

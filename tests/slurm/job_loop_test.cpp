@@ -9,6 +9,7 @@
 #include <functional>
 #include <thread>
 
+#include "configs/cat.hpp"
 #include "slurm/job_record.hpp"
 #include "slurm/job_script.hpp"
 #include "tests/slurm/fake_site.hpp"
@@ -16,6 +17,7 @@
 namespace entrain::slurm {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
@@ -455,6 +457,32 @@ TEST_F(Loop, ModulesAreLoadedOrTheJobSaysWhichOneWasNot) {
               ElementsAre("module purge", "module load gcc/12", "module load no such"));
   job_.slurm.modules = {"gcc/12"};
   EXPECT_EQ(play("0").code, 0);
+}
+
+TEST_F(Loop, AJobThatEndsInItsSetupSaysSoToWhoeverLooksAtTheRun) {
+  const auto exit_file = [&] { return tests::read_file(job_.run_dir + "/exit.json"); };
+  for (const auto& [line, code] : std::vector<std::pair<std::string, int>>{
+           {"exit 3", 3}, {"exit 0", 78}, {"set -e; false", 1}, {"( ", 2}}) {
+    job_.slurm.setup = {line};
+    const Ran ran = play("0");
+    EXPECT_EQ(ran.code, code) << line << '\n' << ran.output;
+    EXPECT_THAT(ran.output, HasSubstr("in its modules, setup lines or staging"));
+    EXPECT_THAT(exit_file(), AllOf(HasSubstr(cat("\"code\":", code, ',')), HasSubstr("job 12 ended with ")));
+    EXPECT_FALSE(std::filesystem::exists(job_.run_dir + "/starts"));
+    std::filesystem::remove(job_.run_dir + "/exit.json");
+  }
+}
+
+TEST_F(Loop, ASetupLineThatFailsIsToldAndTheRunBegins) {
+  job_.slurm.setup = {"false", "true", "trap 'echo my own end' EXIT"};
+  const Ran ran = play("64");
+  EXPECT_EQ(ran.code, 64);
+  EXPECT_THAT(ran.output, AllOf(HasSubstr("warning: slurm.setup: ended with 1: false\n"), HasSubstr("my own end"),
+                                Not(HasSubstr(": true")), Not(HasSubstr("in its modules"))));
+  EXPECT_FALSE(std::filesystem::exists(job_.run_dir + "/exit.json"));
+  job_.slurm.setup = {"true"};
+  EXPECT_THAT(play("64").output, Not(HasSubstr("warning")));
+  EXPECT_FALSE(std::filesystem::exists(job_.run_dir + "/exit.json")) << "the run's code is its own";
 }
 
 TEST_F(Loop, TheSummaryListsEveryRow) {
