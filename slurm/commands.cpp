@@ -26,6 +26,8 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
+constexpr std::chrono::seconds kToStop{4};  // from SIGTERM to SIGKILL
+
 struct Handle {
   explicit Handle(int number) : fd(number) {
     if (fd < 0)
@@ -127,26 +129,34 @@ std::string complaint_of(const CommandResult& r, const std::string& program, dou
   if (r.ok()) return "";
   if (r.end == CommandResult::End::kAbsent) return cat(program, ": there is no such program on PATH");
   if (r.end == CommandResult::End::kTimedOut) return cat(program, ": did not answer within ", seconds, " s");
+  if (r.end == CommandResult::End::kStopped) return cat(program, ": was ended before it had answered");
   const std::string said = one_line(r.err.empty() ? r.out : r.err);
   return cat(program, ": ", said.empty() ? cat("ended with ", r.code, " and said nothing") : said);
 }
 
-// Until the program has ended, or `seconds` are over.
-void watch(pid_t pid, double seconds, Pipe& out, Pipe& err, CommandResult& result) {
+// Until the program has ended, `seconds` are over, or somebody wants it to stop.
+void watch(pid_t pid, double seconds, const std::stop_token& stop, Pipe& out, Pipe& err,
+           CommandResult& result) {
+  using End = CommandResult::End;
   auto end =
       Clock::now() + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(seconds));
   std::optional<int> code;
+  bool killed = false;
   while (!(code = status_of(pid))) {
-    if (Clock::now() >= end) {
-      if (result.end == CommandResult::End::kTimedOut)
-        break;  // not even SIGKILL ends it: it waits for a disk
-      result.end = CommandResult::End::kTimedOut;
+    if (stop.stop_requested() && result.end == End::kExited) {
+      result.end = End::kStopped;
+      ::kill(-pid, SIGTERM);
+      end = Clock::now() + kToStop;
+    } else if (Clock::now() >= end) {
+      if (killed) break;  // not even SIGKILL ends it: it waits for a disk
+      killed = true;
+      if (result.end == End::kExited) result.end = End::kTimedOut;
       ::kill(-pid, SIGKILL);
       end = Clock::now() + std::chrono::seconds(2);
     }
     read_both(out, err, result);
   }
-  result.code = result.end == CommandResult::End::kExited ? *code : -1;
+  result.code = result.end == End::kExited ? *code : -1;
   // What is still in the pipes; a grandchild may keep them open for ever.
   for (std::size_t had = result.out.size() + result.err.size() + 1;
        had != result.out.size() + result.err.size();) {
@@ -157,7 +167,8 @@ void watch(pid_t pid, double seconds, Pipe& out, Pipe& err, CommandResult& resul
 
 }  // namespace
 
-CommandResult run_command(const std::vector<std::string>& words, double seconds, const std::string& input) {
+CommandResult run_command(const std::vector<std::string>& words, double seconds, const std::string& input,
+                          const std::stop_token& stop) {
   CommandResult result;
   const Handle in(file_of(input));
   Pipe out, err;
@@ -171,7 +182,7 @@ CommandResult run_command(const std::vector<std::string>& words, double seconds,
   } else if (error != 0) {
     throw LaunchError(cat(words[0], ": cannot be started (", std::strerror(error), "); too many processes?"));
   } else {
-    watch(pid, seconds, out, err, result);
+    watch(pid, seconds, stop, out, err, result);
   }
   result.complaint = complaint_of(result, words[0], seconds);
   return result;

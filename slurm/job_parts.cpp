@@ -39,6 +39,27 @@ cancelled() {
 }
 )sh";
 
+const char* const kPreparing =
+    R"sh(# What ends the job before the run begins is told to those who look at the run.
+not_prepared() {
+  local rc=$1
+  [ "$rc" != 0 ] || rc=78  # nothing is done
+  say "the job ended with $1 in its modules, setup lines or staging (section slurm), before the run began"
+  printf '{"code":%d,"verdict":"stop","reason":"%s"}\n' "$rc" \
+    "job $ID ended with $1 in its modules, setup lines or staging (section slurm), before the run began; its log says more" \
+    > "$RUN/exit.json"
+  exit "$rc"
+}
+setup_failed() { say "warning: slurm.setup: ended with $1: $2"; }
+trap 'not_prepared $?' EXIT
+)sh";
+
+const char* const kPrepared =
+    R"sh(for name in EXIT ERR; do  # unless the setup lines have put their own in the place
+  [[ $(trap -p $name) != *not_prepared* && $(trap -p $name) != *setup_failed* ]] || trap - $name
+done
+)sh";
+
 const char* const kBadNodes =
     R"sh(# Nodes that this start's preflight found bad, with those that the job leaves out already, for its next start. Nothing where
 # it would wait for ever without them.

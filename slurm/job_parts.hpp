@@ -9,6 +9,8 @@ extern const char* const kEnvironment;
 extern const char* const kSay;
 extern const char* const kDone;
 extern const char* const kCancelled;
+extern const char* const kPreparing;
+extern const char* const kPrepared;
 extern const char* const kBadNodes;
 extern const char* const kSuccessor;
 extern const char* const kSuccessorOfRow;

@@ -38,8 +38,10 @@ std::string settings(const JobScript& job) {
   return out + "  *) say \"this sweep has no row $SLURM_ARRAY_TASK_ID\"; exit 64 ;;\nesac\n";
 }
 
-std::string preparation(const SlurmSection& s) {
-  std::string out;
+std::string preparation(const JobScript& job) {
+  const SlurmSection& s = job.slurm;
+  if (s.modules.empty() && s.setup.empty() && job.files.empty()) return "";
+  std::string out = cat(kPreparing, '\n');
   if (!s.modules.empty()) {
     out +=
         "type module > /dev/null 2>&1 || for file in /etc/profile.d/{modules,lmod,z00_lmod}.sh; do\n"
@@ -51,8 +53,10 @@ std::string preparation(const SlurmSection& s) {
                  bash_quote(name), "; exit 78; }\n");
     out += "module list 2>&1\n";
   }
+  if (!s.setup.empty()) out += "trap 'setup_failed $? \"$BASH_COMMAND\"' ERR\n";
   for (const auto& line : s.setup) out += line + '\n';
-  return out.empty() ? "" : out + '\n';
+  if (!job.files.empty()) out += '\n' + staging(s.staging, job.files);
+  return cat(out, kPrepared, '\n');
 }
 
 // How the run goes on after 75 and 76.
@@ -80,8 +84,7 @@ std::string script_path(const std::string& run_dir) { return run_dir + "/job.sh"
 std::string job_script(const JobScript& job) {
   const std::int64_t ranks = job.slurm.nodes * job.slurm.ranks_per_node;
   return cat(job_header(job), '\n', kEnvironment, variables(job), kSay, kDone, settings(job), '\n',
-             again(job), '\n', kTraps, '\n', preparation(job.slurm),
-             job.files.empty() ? "" : staging(job.slurm.staging, job.files),
+             again(job), '\n', kTraps, '\n', preparation(job),
              job.slurm.nodes + job.slurm.spares > 1 ? kGuard : "", kRunBegins,
              "  \"$ENTRAIN\" run \"$RUN/job.yaml\" --stage \"$STAGE\" -n ", ranks, " \"${WORDS[@]}\" &\n",
              kRunEnds, '\n', verdicts(job));

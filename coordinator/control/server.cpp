@@ -32,6 +32,13 @@ tcp::acceptor listen(boost::asio::io_context& io, const std::string& address, st
   }
 }
 
+// Without a secret anybody who reaches the port could stop or feed the run.
+void require_secret(const std::string& token) {
+  if (token.size() != kSecretBytes)
+    throw LaunchError(cat("the control server does not listen without a token: want ", kSecretBytes,
+                          " secret bytes, got ", token.size()));
+}
+
 bool same_processes(const Hello& a, const Hello& b) {
   return a.host == b.host && a.ranks.size() == b.ranks.size() &&
          std::equal(
@@ -45,11 +52,7 @@ ControlServer::ControlServer(boost::asio::io_context& io, const std::string& add
                              std::string token, std::uint64_t run_id, std::uint32_t generation,
                              ServerHandler& handler, ServerLimits limits)
     : io_(io),
-      // Checked before the socket opens: without a secret anybody who reaches the port could stop or feed the run.
-      acceptor_(token.size() == kSecretBytes
-                    ? listen(io, address, port)
-                    : throw LaunchError(cat("the control server does not listen without a token: want ",
-                                            kSecretBytes, " secret bytes, got ", token.size()))),
+      acceptor_((require_secret(token), listen(io, address, port))),  // checked before the socket opens
       timer_(io),
       token_(std::move(token)),
       run_id_(run_id),
@@ -76,6 +79,11 @@ std::size_t ControlServer::nodes() const {
 void ControlServer::begin_generation(std::uint32_t generation) {
   generation_ = generation;
   if (generation > 0) fence(generation - 1, cat("generation ", generation, " has begun"));
+}
+
+void ControlServer::use_token(std::string token) {
+  require_secret(token);
+  token_ = std::move(token);
 }
 
 void ControlServer::stop(const std::string& reason, std::optional<NodeId> node) {
@@ -131,6 +139,7 @@ void ControlServer::on_accept(const error_code& error, tcp::socket socket) {
 void ControlServer::welcome(tcp::socket socket) {
   const NodeId id = next_id_++;
   Node& node = nodes_[id];
+  node.token = token_;
   node.nonce = random_secret();
   node.connection = std::make_shared<Connection>(std::move(socket), run_id_, client_key(token_, node.nonce),
                                                  challenge_key(token_), limits_.connection);
@@ -160,7 +169,7 @@ void ControlServer::on_hello(NodeId id, Node& node, const Frame& frame, const Me
   if (node.hello.generation != frame.generation)
     return node.connection->refuse(
         cat("HELLO of generation ", node.hello.generation, " in a frame of generation ", frame.generation));
-  node.connection->set_key_out(server_key(token_, node.nonce, node.hello.nonce));
+  node.connection->set_key_out(server_key(node.token, node.nonce, node.hello.nonce));
   if (frame.generation < generation_) {
     refusals_.note(cat(node.hello.host, ", which is still in generation ", frame.generation));
     return fence_off(node, generation_ - 1, cat("generation ", generation_, " has begun"));

@@ -57,6 +57,8 @@ class ControlServer {
   std::uint16_t port() const;
   /// From now on only this generation is welcome; nodes of older ones are fenced.
   void begin_generation(std::uint32_t generation);
+  /// For nodes that connect from now on; those that hold a lease keep the key they have. LaunchError: not of 32 bytes.
+  void use_token(std::string token);
 
   // To one node, or to all that hold a lease.
   void stop(const std::string& reason, std::optional<NodeId> node = {});
@@ -70,7 +72,7 @@ class ControlServer {
  private:
   struct Node {
     std::shared_ptr<Connection> connection;
-    std::string nonce{};
+    std::string token{}, nonce{};  // token: with which its challenge was made
     Hello hello{};
     Lease lease{};
     enum class State { kChallenged, kLeased, kLeaving } state = State::kChallenged;
@@ -95,7 +97,7 @@ class ControlServer {
   boost::asio::io_context& io_;
   boost::asio::ip::tcp::acceptor acceptor_;
   boost::asio::steady_timer timer_;
-  const std::string token_;
+  std::string token_;
   const std::uint64_t run_id_;
   std::uint32_t generation_;
   ServerHandler& handler_;

@@ -165,6 +165,20 @@ RunStatus without_supervisor(const std::string& run_dir, const std::string& now,
   return s;
 }
 
+// A later start may have come to an end before its supervisor: its job's script says so in exit.json.
+bool ended_again(RunStatus& s, const std::string& run_dir) {
+  const auto wrote = parse_utc(s.now);
+  const auto written = written_at(run_dir + "/exit.json");
+  const auto end = coordinator::read_exit(run_dir);
+  constexpr double kSame = 3;  // a supervisor writes both when it ends
+  if (s.state != "ended" || !wrote || !written || !end || end->code < 0 ||
+      *written < static_cast<double>(*wrote) + kSame)
+    return false;
+  s.exit_code = end->code;
+  s.reason = end->reason;
+  return true;
+}
+
 std::string supervisor_text(const RunStatus& s, bool gone, bool here) {
   return cat("its supervisor (process ", s.supervisor_pid, " on ", s.supervisor_host,
              gone   ? ") is gone"
@@ -202,6 +216,7 @@ std::optional<RunStatus> status_from_files(const std::string& run_dir, const std
   const auto written = parse_utc(told->now), started = parse_utc(ledger.last_start);
   if (written && started && *started > *written + kFreshSeconds)
     return without_supervisor(run_dir, now, ledger);
+  if (ended_again(*told, run_dir)) return told;
   judge_supervisor(*told, now);
   if (told->state != "unknown") return told;
   // Ranks outlive their supervisor for a while, and may come to an end without it.

@@ -107,6 +107,8 @@ void HttpServer::publish(RunStatus status) {
   hub_->for_each_session([](HttpSession& session) { session.wake(); });
 }
 
+void HttpServer::use_token(std::string token) { hub_->shared->settings.token = std::move(token); }
+
 std::uint16_t HttpServer::port() const {
   boost::system::error_code gone;
   return hub_->acceptor.local_endpoint(gone).port();

@@ -35,6 +35,8 @@ class HttpServer {
 
   /// What is told from now on; followers of /events get it if something else than the clock has changed.
   void publish(RunStatus status);
+  /// Is asked for from now on, and no other.
+  void use_token(std::string token);
   std::uint16_t port() const;
   /// http://127.0.0.1:4711/?token=...
   std::string url() const;

@@ -26,6 +26,7 @@ constexpr std::chrono::seconds kServes{10};
 // Those that begin this very run; a folder's list names the jobs of later stages, too.
 struct Submitted {
   std::vector<std::string> ids{};
+  std::string base{};           ///< the folder with the jobs' logs
   std::string stage{}, task{};  ///< task: of a row of a sweep
 };
 
@@ -36,6 +37,7 @@ Submitted submitted_for(const std::string& run_dir) {
     base = fs::absolute(run_dir).lexically_normal().parent_path();
     out.task = std::to_string(*row);
   }
+  out.base = base;
   for (const auto& record : slurm::read_jobs(base)) {
     std::error_code none;
     const fs::path script = record.script;  // of a row that was submitted again there is none
@@ -90,8 +92,9 @@ bool is_of_newest_launch(const QueuedJob& job, const RunStatus& run) {
 }
 
 void wait_for(const QueuedJob& job, RunStatus& s) {
-  std::string before = s.reason;
-  if (s.exit_code >= 0)
+  // What is known of the run is from before this job: once that has begun, no news.
+  std::string before = has_begun(job) ? "its supervisor has yet to come up" : s.reason;
+  if (s.exit_code >= 0 && !has_begun(job))
     before = cat("it stopped with exit code ", s.exit_code, before.empty() ? "" : ": ", before);
   s.state = "waiting";
   s.reason = cat(words_of(job), before.empty() ? "" : "; ", before);
@@ -105,6 +108,17 @@ void wait_for(const QueuedJob& job, RunStatus& s) {
   s.deadline_seconds.reset();
   if (s.step != s.committed) s.loss.reset();
   s.step = s.committed;  // where it goes on
+}
+
+// Of a run that has left nothing though its job is gone: the job's log tells whether that began.
+std::string never_came_up(const Submitted& submitted) {
+  std::error_code none;
+  const std::string& job = submitted.ids.back();
+  const std::string log =
+      cat(submitted.base, "/slurm-", job, submitted.task.empty() ? "" : "_" + submitted.task, ".out");
+  if (fs::exists(log, none))
+    return cat("its job ", job, " began and ended before the run did; the end of ", log, " says why");
+  return cat("it was submitted (job ", job, ") and has not begun; no job of it is in the queue any more");
 }
 
 RunStatus not_begun(const std::string& run_dir, const std::string& now, const std::string& stage) {
@@ -153,9 +167,10 @@ std::optional<RunStatus> JobQueue::add_to(std::optional<RunStatus> run, const st
   if (job == answer.jobs.end()) {
     if (!begun)
       run->reason =
-          cat("it was submitted (job ", submitted.ids.back(), ") and has not begun; ",
-              answer.complaint.empty() ? "no job of it is in the queue any more"
-                                       : "whether it waits nobody can tell here: " + answer.complaint);
+          answer.complaint.empty()
+              ? never_came_up(submitted)
+              : cat("it was submitted (job ", submitted.ids.back(),
+                    ") and has not begun; whether it waits nobody can tell here: ", answer.complaint);
   } else if (run->state == "unknown" && begun && is_of_newest_launch(*job, *run)) {
     run->reason += cat("; ", words_of(*job));
   } else {

@@ -89,6 +89,10 @@ void Detector::lost(const std::string& host, double /*now*/) {
     if (rank.host == host) rank.connected = false;
 }
 
+void Detector::stopped(int rank) {
+  if (const auto found = ranks_.find(rank); found != ranks_.end()) found->second.beat.stopped = true;
+}
+
 void Detector::leaving(const std::string& host) {
   for (auto& [number, rank] : ranks_)
     if (rank.host == host) rank.beat.phase = control::Phase::kDone;

@@ -36,6 +36,8 @@ class Detector {
   void beat(const control::NodeBeat& beat, double now);
   /// A node's connection is gone: its ranks are dead if they are not back within the time of a suspect.
   void lost(const std::string& host, double now);
+  /// A rank whose process is stopped, as somebody else than its node saw; until its next heartbeat.
+  void stopped(int rank);
   /// All ranks of a node are about to end in order.
   void leaving(const std::string& host);
   void slept(double seconds);

@@ -55,10 +55,25 @@ std::set<std::string> down_by_slurm() {
   return down;
 }
 
-bool starts_a_step(const std::string& node) {
-  return slurm::run_command({"srun", "--overlap", "--nodes=1", "--ntasks=1", "--nodelist=" + node, "true"},
-                            kProbeSeconds)
-      .ok();
+// One that was asked to stop is none that does not start.
+bool starts_a_step(const std::string& node, const std::stop_token& stop) {
+  const auto ran =
+      slurm::run_command({"srun", "--overlap", "--nodes=1", "--ntasks=1", "--nodelist=" + node, "true"},
+                         kProbeSeconds, "", stop);
+  return ran.ok() || ran.end == slurm::CommandResult::End::kStopped;
+}
+
+// A job without any node is no job: then the answer is not to be believed.
+std::set<std::string> unless_all(const Fleet& fleet, std::set<std::string> lost) {
+  return lost.size() == fleet.nodes.size() ? std::set<std::string>{} : lost;
+}
+
+std::set<std::string> down_of(const Fleet& fleet) {
+  std::set<std::string> down;
+  const auto told = down_by_slurm();
+  for (const auto& node : fleet.nodes)
+    if (told.count(node) > 0) down.insert(node);
+  return down;
 }
 
 }  // namespace
@@ -92,20 +107,20 @@ std::string choose_launcher(const SlurmSection& slurm) {
   return told.ok() && (told.out + told.err).find("pmix") != std::string::npos ? "srun" : "mpirun";
 }
 
-std::set<std::string> lost_nodes(const Fleet& fleet) {
-  std::set<std::string> lost;
-  if (!in_job()) return lost;
-  const auto down = down_by_slurm();
+std::set<std::string> down_nodes(const Fleet& fleet) {
+  return in_job() ? unless_all(fleet, down_of(fleet)) : std::set<std::string>{};
+}
+
+std::set<std::string> lost_nodes(const Fleet& fleet, const std::stop_token& stop) {
+  if (!in_job()) return {};
+  auto lost = down_of(fleet);
   std::vector<std::pair<std::string, std::future<bool>>> probes;
-  for (const auto& node : fleet.nodes) {
-    if (down.count(node) > 0)
-      lost.insert(node);
-    else
-      probes.emplace_back(node, std::async(std::launch::async, starts_a_step, node));
-  }
+  for (const auto& node : fleet.nodes)
+    if (lost.count(node) == 0)
+      probes.emplace_back(node, std::async(std::launch::async, starts_a_step, node, stop));
   for (auto& [node, starts] : probes)
     if (!starts.get()) lost.insert(node);
-  return lost.size() == fleet.nodes.size() ? std::set<std::string>{} : lost;
+  return unless_all(fleet, std::move(lost));
 }
 
 }  // namespace entrain::supervise

@@ -1,5 +1,6 @@
 #pragma once
 #include <set>
+#include <stop_token>
 #include <string>
 
 #include "configs/run_config.hpp"
@@ -14,7 +15,10 @@ Fleet fleet_of(const RunConfig& config, int ranks);
 /// slurm.launcher, or with `auto`: in a batch job srun where it offers PMIx, else mpirun. LaunchError: neither is there.
 std::string choose_launcher(const SlurmSection& slurm);
 
-/// Nodes of this job that the scheduler takes for gone, or that do not start a step within some seconds.
-std::set<std::string> lost_nodes(const Fleet& fleet);
+/// Nodes of this job that the scheduler takes for gone: its word alone, a question of a moment. It may be minutes late.
+/// None where that would be all of them.
+std::set<std::string> down_nodes(const Fleet& fleet);
+/// These, and those that do not start a step within some seconds; less once `stop` is requested.
+std::set<std::string> lost_nodes(const Fleet& fleet, const std::stop_token& stop = {});
 
 }  // namespace entrain::supervise

@@ -23,7 +23,6 @@
 #include "coordinator/status/utc_time.hpp"
 #include "coordinator/supervise/job_fleet.hpp"
 #include "coordinator/supervise/launch_words.hpp"
-#include "coordinator/supervise/preflight.hpp"
 
 namespace entrain::supervise {
 namespace {
@@ -97,6 +96,7 @@ double Session::now() {
 }
 
 Session::~Session() {
+  stop_looking_.request_stop();
   if (writing_.valid()) writing_.wait();
 }
 
@@ -110,7 +110,7 @@ int Session::run() {
 }
 
 void Session::listen() {
-  const std::string token = control::make_or_read_token(dir_);
+  token_ = control::make_or_read_token(dir_);
   handler_.hello = [this](control::NodeId node, const control::Hello& h) { return hello(node, h); };
   handler_.beat = [this](control::NodeId, const control::NodeBeat& beat) {
     supervisor_->beat(beat, now());
@@ -126,16 +126,16 @@ void Session::listen() {
     hosts_.erase(node);
   };
   const std::string address = address_for(settings_.fleet);
-  server_ =
-      std::make_unique<control::ControlServer>(io_, address, 0, token, control::parse_run_id(control_.run_id),
-                                               static_cast<std::uint32_t>(control_.generation), handler_);
+  server_ = std::make_unique<control::ControlServer>(
+      io_, address, 0, token_, control::parse_run_id(control_.run_id),
+      static_cast<std::uint32_t>(control_.generation), handler_);
   control_.address = address;
   control_.port = server_->port();
   control_.http.clear();
   const auto bind = parse_http_bind(settings_.config.http.bind);
   if (!bind) return;
   status::HttpSettings http;
-  http.token = control::hex_of(token);  // as the file has it
+  http.token = control::hex_of(token_);  // as the file has it
   http.where = cat("in ", dir_, "/.token");
   http.address = bind->address;
   http.port = bind->port;
@@ -152,6 +152,18 @@ void Session::listen() {
                         way_there(http.address, http_->port())));
 }
 
+// Somebody may have replaced the file: then the ranks that are started now have another one than we.
+void Session::take_new_token() {
+  const std::string token = control::make_or_read_token(dir_);
+  if (token == token_) return;
+  token_ = token;
+  server_->use_token(token);
+  if (http_) http_->use_token(control::hex_of(token));
+  tell("token",
+       cat(dir_, "/.token was replaced while the run was on: ranks and the status page have the new one now"),
+       true);
+}
+
 void Session::begin() {
   Past past = events_.past();
   past.generation = control_.generation;
@@ -163,21 +175,22 @@ void Session::begin() {
     const Placement placement{control_.nodes, control_.world, control_.ranks_per_node};
     write_control_file();  // where the ranks find us now
     supervisor_->adopt(placement, now());
+    const int asked = place(settings_.fleet, {}).ranks;
+    if (settings_.fleet.nodes.front().empty() && asked != placement.ranks)
+      tell("adopt",
+           cat("it goes on with the ", placement.ranks, " that it has; from its next generation on it has ",
+               asked, ", as asked for now (-n ", asked, ')'),
+           true);
     return;
   }
-  const Preflight looked = preflight(settings_.fleet, settings_.launcher, settings_.config.slurm,
-                                     settings_.worker.front(), dir_, settings_.config.run.device);
-  const bool passed = looked.code == ExitCode::kDone;
-  for (const auto& warning : looked.warnings) tell("preflight", warning, true);
-  if (!looked.text.empty()) tell("preflight", looked.text, !passed);
-  lost_at_start_ = looked.lost;
-  if (passed)
+  if (settings_.fleet.nodes.front().empty())
     supervisor_->start(now());
   else
-    finish(static_cast<int>(looked.code), looked.text);
+    look_first();
 }
 
 void Session::launch(std::int64_t generation, const Placement& placement) {
+  take_new_token();
   server_->begin_generation(static_cast<std::uint32_t>(generation));
   hosts_.clear(), local_pids_.clear(), byes_.clear(), watches_.clear(), first_gone_.clear();
   coordinator::remove_exit(dir_);
@@ -200,14 +213,23 @@ void Session::write_control_file() { control_.write(dir_); }
 void Session::wait_for_signal() {
   signals_.async_wait([this](const auto& error, int signal) {
     if (error) return;
-    if (signal == SIGINT && ++interrupts_ > 1) {
-      log(Level::kWarning, "a second SIGINT: ending the ranks at once, without a commit");
-      supervisor_->stop_at_once();
-    } else {
-      supervisor_->stop(stop_cause(signal, job_situation()), now());
-    }
+    on_signal(signal);
     wait_for_signal();
   });
+}
+
+void Session::on_signal(int signal) {
+  const std::string cause = stop_cause(signal, job_situation());
+  if (looking_.valid()) {
+    if (stop_reason_.empty()) tell("stop", cat("asked to stop: ", cause), false);
+    stop_reason_ = cause;
+    stop_looking_.request_stop();
+  } else if (signal == SIGINT && ++interrupts_ > 1) {
+    log(Level::kWarning, "a second SIGINT: ending the ranks at once, without a commit");
+    supervisor_->stop_at_once();
+  } else {
+    supervisor_->stop(cause, now());
+  }
 }
 
 void Session::wait_for_tick() {
@@ -229,7 +251,13 @@ void Session::leave() {
 
 void Session::tick() {
   try {
-    if (!code_) supervisor_->tick(now());
+    if (looking_.valid()) {
+      if (is_ready(looking_)) looked(looking_.get());
+    } else if (!code_) {
+      look_for_stopped_ranks();
+      ask_about_late_nodes();
+      supervisor_->tick(now());
+    }
   } catch (const Error& e) {  // a launcher that cannot be started
     finish(static_cast<int>(e.code()), e.what());
   }
@@ -237,8 +265,7 @@ void Session::tick() {
   if (ticks_ % kTicksPerStatus != 0) return;
   metrics_.read();
   if (http_) http_->publish(status());
-  const bool free =
-      !writing_.valid() || writing_.wait_for(std::chrono::seconds(0)) == std::future_status::ready;
+  const bool free = !writing_.valid() || is_ready(writing_);
   if (ticks_ % kTicksPerFile != 0 || !free) return;
   writing_ = std::async(std::launch::async, [this, now = status()] { write_status(now); });
 }

@@ -9,12 +9,15 @@
 
 #include "configs/cat.hpp"
 #include "configs/error.hpp"
+#include "coordinator/control/node_beat.hpp"
 #include "coordinator/control/supervised.hpp"
 #include "coordinator/exit_file.hpp"
 #include "coordinator/supervise/session.hpp"
 
 namespace entrain::supervise {
 namespace {
+
+constexpr double kSilent = 1.5;  // seconds; a heartbeat comes every second
 
 // What runs under a pid may be another program by now.
 bool is_worker(pid_t pid) {
@@ -64,6 +67,16 @@ std::vector<pid_t> Session::local_ranks() const {
   return out;
 }
 
+// The first rank of a node speaks for all of it: once that is stopped, nothing comes from there any more.
+void Session::look_for_stopped_ranks() {
+  const Detector* detector = supervisor_->detector();
+  if (detector == nullptr) return;
+  for (const auto& [number, rank] : detector->ranks())
+    if (rank.host == control::node_name() && now() - rank.alive_at > kSilent &&
+        control::is_stopped(rank.beat.pid))
+      supervisor_->stopped(number);
+}
+
 void Session::kill() { step_.end(local_ranks()); }
 
 void Session::launcher_ended(int status) {
@@ -83,6 +96,11 @@ void Session::launcher_ended(int status) {
     ending.reason = cat("rank ", bye->first, ": ", bye->second.reason);
   } else if (status == -1) {
     ending.code = byes_.empty() ? static_cast<int>(ExitCode::kComm) : 0;
+    if (byes_.empty())
+      ending.reason =
+          !first_gone_.empty()
+              ? first_gone_
+              : "its launcher is gone; with which code only the supervisor that started it could know";
   } else {
     ending.code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
     const bool by_signal = ending.code > 128;

@@ -46,7 +46,7 @@ status::RunStatus Session::status() {
   status::RunStatus s;
   s.run_dir = dir_, s.run_id = status::name_of_run(dir_), s.stage = settings_.stage;
   s.state = code_ ? "ended" : name_of(supervisor_->state());
-  s.reason = code_ ? reason_ : supervisor_->reason();
+  s.reason = code_ ? reason_ : looking_.valid() ? "looking at the nodes" : supervisor_->reason();
   s.exit_code = code_.value_or(-1);
   s.supervisor_host = control_.host, s.supervisor_pid = control_.pid;
   if (const char* job = std::getenv("SLURM_JOB_ID")) s.job_id = job;

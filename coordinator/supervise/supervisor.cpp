@@ -7,6 +7,7 @@
 #include "configs/cat.hpp"
 #include "configs/duration.hpp"
 #include "configs/error.hpp"
+#include "configs/section.hpp"
 
 namespace entrain::supervise {
 namespace {
@@ -136,7 +137,7 @@ void Supervisor::tick(double now) {
     case State::kEnding:
       if (kill_at_ > 0 && now >= kill_at_) {
         kill_at_ = 0;
-        if (verdict_.kind == Verdict::Kind::kHang) world_.tell("behind", detector_->table(now), true);
+        if (verdict_.kind == Verdict::Kind::kHang) tell_who_is_behind(now);
         world_.kill();
       }
       break;
@@ -177,8 +178,32 @@ void Supervisor::end_generation(const Verdict& verdict, double now) {
   const bool hang = verdict.kind == Verdict::Kind::kHang;
   world_.tell(hang ? "hang" : "dead", verdict.why, true);
   if (hang) world_.ask_stacks();
-  if (!hang) world_.tell("behind", detector_->table(now), true);
+  if (!hang) tell_who_is_behind(now);
   kill_at_ = now + (hang ? kForStacks : 0);
+}
+
+void Supervisor::tell_who_is_behind(double now) {
+  if (!detector_->ranks().empty()) world_.tell("behind", detector_->table(now), true);
+}
+
+void Supervisor::gone(const std::set<std::string>& nodes, double now) {
+  if (state_ != State::kStarting || !detector_) return;
+  std::set<std::string> silent;
+  for (const auto& node : placement_.nodes)
+    if (nodes.count(node) > 0) silent.insert(node);
+  for (const auto& [number, rank] : detector_->ranks()) silent.erase(rank.host);
+  if (silent.empty()) return;
+  const std::string names = join({silent.begin(), silent.end()});
+  end_generation({Verdict::Kind::kDead,
+                  {},
+                  cat(silent.size() == 1 ? "node " : "nodes ", names,
+                      " is gone, by Slurm's word, before its ranks had spoken")},
+                 now);
+  suspected_nodes_ = silent;
+}
+
+void Supervisor::stopped(int rank) {
+  if (detector_) detector_->stopped(rank);
 }
 
 // A node all of whose ranks are silent is a node to do without; but where every node is silent, those that had to follow

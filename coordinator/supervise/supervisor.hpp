@@ -68,6 +68,11 @@ class Supervisor {
   void beat(const control::NodeBeat& beat, double now);
   void committed(std::int64_t step);
   void lost(const std::string& host, double now);
+  /// The scheduler's word that these nodes are gone, or start no step: of those that have not spoken yet it ends the
+  /// generation, whose launcher might wait for them for ever.
+  void gone(const std::set<std::string>& nodes, double now);
+  /// This rank, by what its machine says, is stopped (SIGSTOP): it cannot say so itself where it speaks for its node.
+  void stopped(int rank);
   /// The ranks of a node have said that they end: their silence is no news any more.
   void leaving(const std::string& host);
   void exited(const Ending& ending, double now);
@@ -96,6 +101,7 @@ class Supervisor {
   std::string why_stopped(const Ending& ending);
   void finish(int code, const std::string& reason);
   void blame(const Verdict& verdict);
+  void tell_who_is_behind(double now);
 
   SupervisorSettings settings_;
   World& world_;

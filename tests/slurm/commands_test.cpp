@@ -78,20 +78,24 @@ TEST(RunCommand, AHangEndsWithEverythingItStarted) {
 }
 
 TEST(RunCommand, EndsWhatItsCallerNoLongerWants) {
-  for (const char* deaf : {"trap 'exit 3' TERM", "trap '' TERM"}) {
+  for (const char* deaf : {"trap 'touch ended; exit 3' TERM", "trap '' TERM"}) {
     const tests::TemporaryFolder folder;
     std::stop_source stop;
     std::thread later([&] {
-      while (!std::filesystem::exists(folder / "began")) std::this_thread::sleep_for(std::chrono::milliseconds(10));
+      while (!std::filesystem::exists(folder / "began"))
+        std::this_thread::sleep_for(std::chrono::milliseconds(10));
       stop.request_stop();
     });
     const auto began = std::chrono::steady_clock::now();
-    const auto r =
-        run_command({"bash", "-c", cat(deaf, "; echo said; touch ", folder / "began", "; while :; do sleep 0.1; done")}, 300,
-                    "", stop.get_token());
+    const auto r = run_command(
+        {"bash", "-c",
+         cat("cd ", folder.path(), "; ", deaf, "; echo said; touch began; while :; do sleep 0.1; done")},
+        300, "", stop.get_token());
     later.join();
     EXPECT_EQ(r.end, End::kStopped) << deaf;
     EXPECT_FALSE(r.ok());
+    EXPECT_EQ(std::filesystem::exists(folder / "ended"),
+              std::string(deaf).find("ended") != std::string::npos);
     EXPECT_EQ(r.out, "said\n");
     EXPECT_EQ(r.complaint, "bash: was ended before it had answered");
     EXPECT_LT(std::chrono::steady_clock::now() - began, std::chrono::seconds(60));

@@ -477,8 +477,9 @@ TEST_F(Loop, ASetupLineThatFailsIsToldAndTheRunBegins) {
   job_.slurm.setup = {"false", "true", "trap 'echo my own end' EXIT"};
   const Ran ran = play("64");
   EXPECT_EQ(ran.code, 64);
-  EXPECT_THAT(ran.output, AllOf(HasSubstr("warning: slurm.setup: ended with 1: false\n"), HasSubstr("my own end"),
-                                Not(HasSubstr(": true")), Not(HasSubstr("in its modules"))));
+  EXPECT_THAT(ran.output,
+              AllOf(HasSubstr("warning: slurm.setup: ended with 1: false\n"), HasSubstr("my own end"),
+                    Not(HasSubstr(": true")), Not(HasSubstr("in its modules"))));
   EXPECT_FALSE(std::filesystem::exists(job_.run_dir + "/exit.json"));
   job_.slurm.setup = {"true"};
   EXPECT_THAT(play("64").output, Not(HasSubstr("warning")));

@@ -184,6 +184,47 @@ TEST_F(SlurmRun, ANodeThatCannotWriteIsLeftOutNamedAndNotGivenAgain) {
   EXPECT_THAT(sh("cat b/slurm-*.out").output, HasSubstr("start 0 of " + (folder_ / "b") + " on n[1,3]"));
 }
 
+// The first look takes a second or two; here its ranks come up late, so that it can be hit.
+class SlurmFirstLook : public SlurmRun {
+ protected:
+  void begin(const std::string& name) {
+    const std::string bin = folder_ / "late";
+    ASSERT_EQ(sh(cat("mkdir ", bin, " && cp $(command -v entrain) ", bin)).code, 0);
+    const std::string worker = sh("command -v entrain-worker").output;
+    write_file(bin + "/entrain-worker",
+               cat("#!/bin/bash\n[ \"$1\" != preflight ] || [ -e ", folder_ / "early", " ] || sleep 4\nexec ",
+                   worker.substr(0, worker.find('\n')), " \"$@\"\n"));
+    fs::permissions(bin + "/entrain-worker", fs::perms::owner_all);
+    environment_ += cat("PATH=", bin, ":$PATH; ");
+    submit(name, 60);
+    ASSERT_TRUE(wait_for(60, [&] { return events(name, "preflight") > 0; }));
+    const Ran told = sh(cat("entrain status --once ", name));
+    EXPECT_EQ(told.code, 0);
+    EXPECT_THAT(told.output, HasSubstr("starting: looking at the nodes"));
+    std::this_thread::sleep_for(std::chrono::seconds(1));
+    write_file(folder_ / "early", "");  // from the next look on
+  }
+};
+
+TEST_F(SlurmFirstLook, APreemptionInItIsAWishToGoOnLater) {
+  ASSERT_NO_FATAL_FAILURE(begin("p"));
+  const Ran high = sh("sbatch -p high -N3 --exclusive -o /dev/null --wrap 'sleep 3'");
+  ASSERT_EQ(high.code, 0) << high.output;
+  ASSERT_TRUE(wait_for(60, [&] { return events("p", "end") > 0; }));
+  EXPECT_EQ(events("p", "launch"), 0);
+  EXPECT_THAT(sh("cat p/slurm-*.out").output, HasSubstr("no rank had begun (exit 75)"));
+  ends_like_the_undisturbed_run("p", 60);
+}
+
+TEST_F(SlurmFirstLook, ANodeThatDiesInItIsLeftOutAndNoted) {
+  ASSERT_NO_FATAL_FAILURE(begin("k"));
+  node("kill-node n3");
+  ends_like_the_undisturbed_run("k", 60);
+  EXPECT_THAT(sh("cat k/slurm-*.out").output, AllOf(HasSubstr("left out, since it died in the first look"),
+                                                    HasSubstr("generation 1: 2 ranks on n1,n2")));
+  EXPECT_THAT(sh("cat k/bad_nodes.json").output, HasSubstr("{\"node\":\"n3\""));
+}
+
 TEST_F(SlurmRun, APreemptedJobCommitsIsRequeuedAndGoesOn) {
   submit("p", 300);
   ASSERT_TRUE(trains("p", 1));

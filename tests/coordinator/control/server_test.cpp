@@ -59,6 +59,23 @@ TEST(Server, ANodeThatProvesItselfGetsALeaseAndIsHeard) {
   EXPECT_EQ(server.refused(), 0U);
 }
 
+TEST(Server, ATokenThatIsReplacedHoldsForThoseWhoComeThen) {
+  ServerThread server;
+  const std::string next(32, 'n');
+  RawPeer before(server.port());
+  ASSERT_TRUE(before.join(hello_of("n1", 0)));
+  server.with([&](ControlServer& s) { s.use_token(next); });
+  before.send(control::Committed{6});
+  EXPECT_TRUE(eventually([&] { return server.told().commits.size() == 1; })) << "it has its lease";
+  RawPeer after(server.port());
+  ASSERT_FALSE(after.receive_challenge(next).empty());
+  after.send_hello(hello_of("n2", 1), next);
+  EXPECT_TRUE(receive<control::Lease>(after));
+  RawPeer late(server.port());
+  EXPECT_TRUE(late.receive_challenge().empty()) << "the old one is worth nothing any more";
+  server.with([](ControlServer& s) { EXPECT_THROW(s.use_token(""), LaunchError); });
+}
+
 TEST(Server, OrdersGoToAllOrToOne) {
   ServerThread server;
   RawPeer a(server.port()), b(server.port());

@@ -267,6 +267,22 @@ TEST_F(FromFiles, StatusJsonIsBelievedWhileItIsFresh) {
   EXPECT_EQ(look().exit_code, 75);
 }
 
+TEST_F(FromFiles, AnEndThatOnlyTheJobsScriptToldIsLaterThanThatOfASupervisor) {
+  RunStatus told = tests::training(2);
+  told.state = "ended";
+  told.exit_code = 75;
+  told.reason = "SIGTERM: preempted or cancelled";
+  told.now = utc(kNow - 100);
+  write_file(file("status.json"), status_json(told));
+  write_file(file("exit.json"), R"({"code":3,"verdict":"stop","reason":"job 12 ended with 3 in its setup"})");
+  written_at_time(file("exit.json"), kNow - 99);
+  EXPECT_EQ(look().exit_code, 75) << "of the same end";
+  written_at_time(file("exit.json"), kNow - 20);
+  EXPECT_EQ(look().state, "ended");
+  EXPECT_EQ(look().exit_code, 3);
+  EXPECT_EQ(look().reason, "job 12 ended with 3 in its setup");
+}
+
 TEST_F(FromFiles, ASupervisorOfThisMachineIsGoneAtOnce) {
   RunStatus told = tests::training(4);
   told.supervisor_host = host_name();

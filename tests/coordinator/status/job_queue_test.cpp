@@ -122,6 +122,12 @@ TEST_F(Queue, WhatNeverStartsIsToldWithWhatToDo) {
   auto ran = run("entrain status " + dir);
   EXPECT_EQ(ran.code, 76);
   EXPECT_THAT(ran.output, HasSubstr("(job 12) and has not begun; no job of it is in the queue any more"));
+  write_file(dir + "/slurm-12.out", "module: command not found\n");
+  ran = run("entrain status " + dir);
+  EXPECT_EQ(ran.code, 76);
+  EXPECT_THAT(ran.output, AllOf(HasSubstr("its job 12 began and ended before the run did; the end of " + dir +
+                                          "/slurm-12.out says why"),
+                                Not(HasSubstr("has not begun"))));
   squeue_says("squeue: error: no controller\n", 1);
   ran = run("entrain status " + dir);
   EXPECT_EQ(ran.code, 76);
@@ -138,7 +144,7 @@ TEST_F(Queue, ARowOfASweepIsOneElementAndSqueueIsAskedOnceForAll) {
   const auto ran = run("entrain status " + base);
   EXPECT_EQ(ran.code, 77);
   EXPECT_THAT(ran.output, HasSubstr("/row-0  done "));
-  EXPECT_THAT(ran.output, HasSubstr("job 50_1 is RUNNING\n"));
+  EXPECT_THAT(ran.output, HasSubstr("job 50_1 is RUNNING; its supervisor has yet to come up\n"));
   EXPECT_THAT(ran.output, HasSubstr("job 50_2 is PENDING (Resources)\n"));
   const std::string asked = read_file(folder_ / "asked");
   EXPECT_EQ(std::count(asked.begin(), asked.end(), '\n'), 1) << asked;
@@ -158,6 +164,13 @@ TEST_F(Queue, AJobThatRunsOnWithoutItsRunIsNotAWait) {
   squeue_says("43|N/A|RUNNING|2026-03-04T09:00:00|None\n");
   ran = run("entrain status " + dir);
   EXPECT_EQ(ran.code, 77) << "it began after that launch, and has yet to come up";
+  EXPECT_THAT(ran.output, AllOf(HasSubstr("waiting: job 43 is RUNNING; its supervisor has yet to come up"),
+                                Not(HasSubstr("is silent"))));
+  stopped(dir);
+  ran = run("entrain status " + dir);
+  EXPECT_EQ(ran.code, 77);
+  EXPECT_THAT(ran.output, AllOf(HasSubstr("waiting: job 43 is RUNNING; its supervisor has yet to come up"),
+                                Not(HasSubstr("it stopped with"))));
 }
 
 TEST_F(Queue, WatchingGoesOnWhileItWaits) {

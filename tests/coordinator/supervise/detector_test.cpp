@@ -99,6 +99,21 @@ TEST_F(Four, AProcessThatTheKernelSaysIsStoppedIsDeadAsSoonAsItIsSuspect) {
   EXPECT_THAT(verdict.why, AllOf(HasSubstr("rank 1 on n1"), HasSubstr("process 11 is stopped (state T)")));
 }
 
+// The first rank of a node speaks for all of it: only somebody else can say that it is stopped.
+TEST_F(Four, OfANodeThatIsSilentTheStoppedRankIsToBlame) {
+  run_until(10);
+  silent_ = {0, 1};
+  run_until(13);
+  detector_.stopped(0);
+  const Verdict verdict = detector_.look(now_);
+  EXPECT_EQ(verdict.kind, Kind::kDead);
+  EXPECT_THAT(verdict.ranks, ElementsAre(0));
+  EXPECT_THAT(verdict.why, HasSubstr("process 10 is stopped (state T)"));
+  silent_.clear();
+  run_until(20);
+  EXPECT_EQ(detector_.look(now_).kind, Kind::kFine) << "it goes on";
+}
+
 TEST_F(Four, ALostConnectionIsDeathUnlessTheNodeIsBackSoon) {
   run_until(6);
   detector_.lost("n2", now_);

@@ -140,6 +140,28 @@ TEST_F(Ladder, WhatWouldEndTheSameWayIsNotTriedAgain) {
   }
 }
 
+TEST_F(Ladder, ANodeThatIsGoneBeforeItSpokeIsReplacedAtOnce) {
+  begin();
+  supervisor_.gone({"n3", "n9"}, now_);
+  EXPECT_THAT(world_.done, ElementsAre("launch 1: 4 on n1 n2")) << "no rank is there";
+  supervisor_.beat({"n1", -1, {{.rank = 0}, {.rank = 1}}}, now_);
+  supervisor_.gone({"n1", "n2"}, now_);
+  supervisor_.tick(now_);
+  EXPECT_THAT(world_.done, ElementsAre("launch 1: 4 on n1 n2", "kill"));
+  EXPECT_THAT(world_.told, Contains(StartsWith("dead: node n2 is gone, by Slurm's word")));
+  ends(137);
+  now_ += 2;
+  supervisor_.tick(now_);
+  EXPECT_THAT(world_.done, Contains("launch 2: 4 on n1 n3"));
+}
+
+TEST_F(Ladder, ATableOfNobodyIsNotTold) {
+  begin();
+  for (const double end = now_ + 130; now_ < end; now_ += 0.25) supervisor_.tick(now_);
+  EXPECT_THAT(world_.told, Contains(HasSubstr("4 of 4 ranks have not come up")));
+  EXPECT_THAT(world_.told, Not(Contains(StartsWith("behind"))));
+}
+
 TEST_F(Ladder, ASilentNodeIsKilledAndReplacedByTheSpare) {
   begin();
   beats(5);
