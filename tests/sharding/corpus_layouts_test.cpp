@@ -161,5 +161,24 @@ TEST_P(H5pyFiles, TextFlagsAndTallLabelsAreRead) {
 INSTANTIATE_TEST_SUITE_P(Versions, H5pyFiles, ::testing::Values("h5py_earliest.h5", "h5py_v110.h5"),
                          [](const auto& test) { return test.param.substr(0, test.param.find('.')); });
 
+TEST(Slabs, OfTwoFilesAreNotMixedUp) {
+  const TemporaryFolder folder;
+  auto data = data_of(folder / "a.h5");
+  data.files = {folder / "a.h5", folder / "b.h5"};
+  for (std::size_t file = 0; file < 2; ++file) {
+    std::vector<std::uint8_t> values(6 * 4);
+    for (std::size_t i = 0; i < values.size(); ++i) values[i] = static_cast<std::uint8_t>(100 * file + i);
+    TestFile(data.files[file])
+        .array("/images", {6, 2, 2}, values, H5T_STD_U8LE, {.chunk = {3, 2, 2}, .gzip = 1});
+  }
+  const Corpus corpus = Corpus::open(data);
+  ASSERT_EQ(corpus.rows_per_slab(), (std::vector<std::int64_t>{3, 3}));
+  std::uint8_t image[4];
+  for (const std::int64_t sample : {0, 6, 1, 7, 5, 11, 3, 9}) {
+    corpus.read(sample, reinterpret_cast<std::byte*>(image));
+    EXPECT_EQ(image[3], 100 * (sample / 6) + sample % 6 * 4 + 3) << sample;
+  }
+}
+
 }  // namespace
 }  // namespace entrain::tests
