@@ -5,6 +5,7 @@
 
 #include "configs/cat.hpp"
 #include "configs/error.hpp"
+#include "sharding/chunks/fill_value.hpp"
 #include "sharding/chunks/scatter.hpp"
 
 namespace entrain::sharding {
@@ -40,7 +41,7 @@ void RowReader::read(const DataFile& file, std::int64_t slab, std::span<std::byt
   const std::uint64_t at = static_cast<std::uint64_t>(slab) * row_bytes_;  // where slabs are rows
   switch (index_.way()) {
     case ChunkIndex::Way::kContiguous:
-      return s.offset ? file.read(*s.offset + at, out) : fill(out);
+      return s.offset ? file.read(*s.offset + at, out) : fill_with(s.fill, out);
     case ChunkIndex::Way::kCompact:
       std::memcpy(out.data(), s.compact.data() + at, out.size());
       return;
@@ -70,7 +71,7 @@ void RowReader::read_chunked(const DataFile& file, std::int64_t slab, std::span<
 void RowReader::decode(const DataFile& file, std::size_t position, std::span<std::byte> raw,
                        ReadScratch& scratch) const {
   const auto chunk = index_.chunks().at(position);
-  if (!chunk) return fill(raw);
+  if (!chunk) return fill_with(index_.storage().fill, raw);
   try {
     if (index_.storage().filters.empty() || chunk->mask == kNoFilters) {
       if (chunk->bytes != raw.size())
@@ -83,18 +84,6 @@ void RowReader::decode(const DataFile& file, std::size_t position, std::span<std
   } catch (const DataError& e) {
     throw DataError(cat("the chunk at byte ", chunk->address, ": ", e.what()));
   }
-}
-
-void RowReader::fill(std::span<std::byte> out) const {
-  const auto& element = index_.storage().fill;
-  const bool zero =
-      std::all_of(element.begin(), element.end(), [](std::byte b) { return b == std::byte{0}; });
-  if (zero) {
-    std::fill(out.begin(), out.end(), std::byte{0});
-    return;
-  }
-  for (std::size_t at = 0; at + element.size() <= out.size(); at += element.size())
-    std::copy(element.begin(), element.end(), &out[at]);
 }
 
 }  // namespace entrain::sharding

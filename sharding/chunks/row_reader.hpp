@@ -42,7 +42,6 @@ class RowReader {
                     ReadScratch& scratch) const;
   void decode(const DataFile& file, std::size_t position, std::span<std::byte> raw,
               ReadScratch& scratch) const;
-  void fill(std::span<std::byte> out) const;
 
   ChunkIndex index_;
   std::optional<FilterPipeline> filters_;

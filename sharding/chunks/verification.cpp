@@ -8,6 +8,7 @@
 #include "configs/cat.hpp"
 #include "configs/error.hpp"
 #include "sharding/chunks/data_file.hpp"
+#include "sharding/chunks/fill_value.hpp"
 
 namespace entrain::sharding {
 namespace {
@@ -19,11 +20,6 @@ std::string place(const Shape& first) {
   std::string text;
   for (const auto at : first) text += cat(text.empty() ? "" : ", ", at);
   return cat('(', text, ')');
-}
-
-void fill_with(const std::vector<std::byte>& element, std::span<std::byte> out) {
-  for (std::size_t at = 0; at < out.size(); at += element.size())
-    std::copy(element.begin(), element.end(), &out[at]);
 }
 
 std::size_t num_elements(const Shape& shape) {
