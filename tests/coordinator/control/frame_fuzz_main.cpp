@@ -1,8 +1,6 @@
 // frame_fuzz ITERATIONS [SECONDS [SEED]]: random changes of right frames and of hostile JSON, always the same for one
 // seed. Stops after either limit; the line it prints says how far it came.
-#include <chrono>
 #include <cstdio>
-#include <cstdlib>
 #include <random>
 #include <string>
 #include <vector>
@@ -11,6 +9,7 @@
 #include "coordinator/control/mac.hpp"
 #include "coordinator/control/messages.hpp"
 #include "tests/coordinator/control/frame_fuzz.hpp"
+#include "tests/support/fuzz_loop.hpp"
 
 namespace entrain::tests {
 namespace {
@@ -103,21 +102,15 @@ std::string changed(std::string input, const std::vector<std::string>& others, s
   return input;
 }
 
-int run(std::uint64_t iterations, double seconds, std::uint64_t seed) {
-  const auto start = std::chrono::steady_clock::now();
+int run(const FuzzLimits& limits) {
   const auto inputs = seeds();
-  std::mt19937_64 random(seed);
-  std::uint64_t done = 0;
-  for (; done < iterations; ++done) {
-    if (done % 256 == 0 &&
-        std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count() > seconds)
-      break;
+  const std::uint64_t done = fuzz_within(limits, [&](std::mt19937_64& random) {
     const std::string input = changed(inputs[random() % inputs.size()], inputs, random);
     LLVMFuzzerTestOneInput(reinterpret_cast<const std::uint8_t*>(input.data()), input.size());
-  }
+  });
   const auto& counts = fuzz_counts();
   std::printf("frame_fuzz: seed %llu, %llu inputs, %llu frames, %llu messages, %llu refusals\n",
-              static_cast<unsigned long long>(seed), static_cast<unsigned long long>(done),
+              static_cast<unsigned long long>(limits.seed), static_cast<unsigned long long>(done),
               static_cast<unsigned long long>(counts.frames),
               static_cast<unsigned long long>(counts.messages),
               static_cast<unsigned long long>(counts.refusals));
@@ -127,8 +120,4 @@ int run(std::uint64_t iterations, double seconds, std::uint64_t seed) {
 }  // namespace
 }  // namespace entrain::tests
 
-int main(int argc, char** argv) {
-  const auto number = [&](int i, double otherwise) { return argc > i ? std::atof(argv[i]) : otherwise; };
-  return entrain::tests::run(static_cast<std::uint64_t>(number(1, 100000)), number(2, 1e9),
-                             static_cast<std::uint64_t>(number(3, 1)));
-}
+int main(int argc, char** argv) { return entrain::tests::run({argc, argv}); }

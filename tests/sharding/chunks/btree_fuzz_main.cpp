@@ -1,13 +1,12 @@
 // btree_fuzz ITERATIONS [SECONDS [SEED]]: random changes of right files, always the same for one seed. Stops after either
 // limit; the line it prints says how far it came. btree_fuzz --seeds FOLDER writes the right files for libFuzzer.
-#include <chrono>
 #include <cstdio>
-#include <cstdlib>
 #include <fstream>
 #include <random>
 #include <string>
 
 #include "tests/sharding/chunks/btree_fuzz.hpp"
+#include "tests/support/fuzz_loop.hpp"
 
 namespace entrain::tests {
 namespace {
@@ -45,24 +44,18 @@ void change(Input& input, std::mt19937_64& random) {
   }
 }
 
-int run(std::uint64_t iterations, double seconds, std::uint64_t seed) {
-  const auto start = std::chrono::steady_clock::now();
+int run(const FuzzLimits& limits) {
   const auto seeds = fuzz_seeds();
-  std::mt19937_64 random(seed);
-  std::uint64_t done = 0;
-  for (; done < iterations; ++done) {
-    if (done % 256 == 0 &&
-        std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count() > seconds)
-      break;
+  const std::uint64_t done = fuzz_within(limits, [&](std::mt19937_64& random) {
     Input input = seeds[random() % seeds.size()];
     for (auto changes = random() % 4; changes > 0; --changes) change(input, random);
     LLVMFuzzerTestOneInput(input.data(), input.size());
-  }
+  });
   const auto& c = fuzz_counts();
   std::printf(
       "btree_fuzz: seed %llu, %llu inputs, %llu superblocks, %llu layouts, %llu tables, %llu chunks, %llu "
       "refusals\n",
-      static_cast<unsigned long long>(seed), static_cast<unsigned long long>(done),
+      static_cast<unsigned long long>(limits.seed), static_cast<unsigned long long>(done),
       static_cast<unsigned long long>(c.superblocks), static_cast<unsigned long long>(c.layouts),
       static_cast<unsigned long long>(c.tables), static_cast<unsigned long long>(c.chunks),
       static_cast<unsigned long long>(c.refusals));
@@ -84,7 +77,5 @@ int write_seeds(const std::string& folder) {
 
 int main(int argc, char** argv) {
   if (argc == 3 && std::string(argv[1]) == "--seeds") return entrain::tests::write_seeds(argv[2]);
-  const auto number = [&](int i, double otherwise) { return argc > i ? std::atof(argv[i]) : otherwise; };
-  return entrain::tests::run(static_cast<std::uint64_t>(number(1, 100000)), number(2, 1e9),
-                             static_cast<std::uint64_t>(number(3, 1)));
+  return entrain::tests::run({argc, argv});
 }

@@ -1,15 +1,14 @@
 // filters_fuzz ITERATIONS [SECONDS [SEED]]: random changes of golden chunks, always the same for one seed. Stops after
 // either limit; the line it prints says how far it came. filters_fuzz --seeds FOLDER writes the golden chunks as inputs
 // for libFuzzer.
-#include <chrono>
 #include <cstdio>
-#include <cstdlib>
 #include <fstream>
 #include <random>
 #include <string>
 #include <vector>
 
 #include "tests/sharding/filters/filters_fuzz.hpp"
+#include "tests/support/fuzz_loop.hpp"
 
 namespace entrain::tests {
 namespace {
@@ -52,21 +51,15 @@ std::string changed(std::string input, const std::vector<std::string>& others, s
   return input;
 }
 
-int run(std::uint64_t iterations, double seconds, std::uint64_t seed) {
-  const auto start = std::chrono::steady_clock::now();
+int run(const FuzzLimits& limits) {
   const auto inputs = seeds();
-  std::mt19937_64 random(seed);
-  std::uint64_t done = 0;
-  for (; done < iterations; ++done) {
-    if (done % 256 == 0 &&
-        std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count() > seconds)
-      break;
+  const std::uint64_t done = fuzz_within(limits, [&](std::mt19937_64& random) {
     const std::string input = changed(inputs[random() % inputs.size()], inputs, random);
     LLVMFuzzerTestOneInput(reinterpret_cast<const std::uint8_t*>(input.data()), input.size());
-  }
+  });
   const auto& counts = fuzz_counts();
   std::printf("filters_fuzz: seed %llu, %llu inputs, %llu unpacked, %llu refused\n",
-              static_cast<unsigned long long>(seed), static_cast<unsigned long long>(done),
+              static_cast<unsigned long long>(limits.seed), static_cast<unsigned long long>(done),
               static_cast<unsigned long long>(counts.unpacked),
               static_cast<unsigned long long>(counts.refused));
   return counts.unpacked > 1000 && counts.refused > 1000 ? 0 : 1;
@@ -85,7 +78,5 @@ int write_seeds(const std::string& folder) {
 
 int main(int argc, char** argv) {
   if (argc == 3 && std::string(argv[1]) == "--seeds") return entrain::tests::write_seeds(argv[2]);
-  const auto number = [&](int i, double otherwise) { return argc > i ? std::atof(argv[i]) : otherwise; };
-  return entrain::tests::run(static_cast<std::uint64_t>(number(1, 100000)), number(2, 1e9),
-                             static_cast<std::uint64_t>(number(3, 1)));
+  return entrain::tests::run({argc, argv});
 }
