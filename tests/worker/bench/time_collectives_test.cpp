@@ -7,33 +7,21 @@
 #include <set>
 #include <thread>
 
+#include "tests/support/forwarding_collectives.hpp"
 #include "tests/support/ranks.hpp"
 
 namespace entrain::worker {
 namespace {
 
 // A network of memory whose all-to-all takes 20 ms more.
-class Slowed final : public Collectives {
+class Slowed final : public tests::ForwardingCollectives {
  public:
-  explicit Slowed(Collectives& inner) : inner_(inner) {}
-  int rank() const noexcept override { return inner_.rank(); }
-  int size() const noexcept override { return inner_.size(); }
-  GatheredRows all_gather_rows(const at::Tensor& rows) override { return inner_.all_gather_rows(rows); }
+  explicit Slowed(Collectives& inner) : tests::ForwardingCollectives(inner) {}
   at::Tensor all_to_all(const at::Tensor& send, const std::vector<std::int64_t>& out,
                         const std::vector<std::int64_t>& in) override {
     std::this_thread::sleep_for(std::chrono::milliseconds(20));
     return inner_.all_to_all(send, out, in);
   }
-  void all_reduce_sum_(at::Tensor t) override { inner_.all_reduce_sum_(t); }
-  std::int64_t all_reduce_max(std::int64_t value) override { return inner_.all_reduce_max(value); }
-  std::vector<std::string> all_gather_text(const std::string& mine) override {
-    return inner_.all_gather_text(mine);
-  }
-  void barrier() override { inner_.barrier(); }
-  void abort(std::string_view reason) noexcept override { inner_.abort(reason); }
-
- private:
-  Collectives& inner_;
 };
 
 std::vector<CollectiveTime> timed_on(int ranks, double budget_s, bool slowed = false) {

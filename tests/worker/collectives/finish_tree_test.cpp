@@ -6,6 +6,7 @@
 
 #include <atomic>
 
+#include "tests/support/forwarding_collectives.hpp"
 #include "tests/support/ranks.hpp"
 #include "worker/collectives/lane_tree.hpp"
 #include "worker/collectives/node_blocks.hpp"
@@ -14,15 +15,9 @@ namespace entrain::tests {
 namespace {
 
 // Counts what a rank sends to ranks of other nodes.
-class Counting final : public worker::Collectives {
+class Counting final : public ForwardingCollectives {
  public:
-  explicit Counting(worker::Collectives& inner) : inner_(inner) {}
-  int rank() const noexcept override { return inner_.rank(); }
-  int size() const noexcept override { return inner_.size(); }
-  int ranks_per_node() const noexcept override { return inner_.ranks_per_node(); }
-  worker::GatheredRows all_gather_rows(const at::Tensor& rows) override {
-    return inner_.all_gather_rows(rows);
-  }
+  explicit Counting(worker::Collectives& inner) : ForwardingCollectives(inner) {}
   at::Tensor all_to_all(const at::Tensor& send, const std::vector<std::int64_t>& out,
                         const std::vector<std::int64_t>& in) override {
     ++exchanges;
@@ -30,18 +25,8 @@ class Counting final : public worker::Collectives {
       if (r / ranks_per_node() != rank() / ranks_per_node()) elements += out[r];
     return inner_.all_to_all(send, out, in);
   }
-  void all_reduce_sum_(at::Tensor t) override { inner_.all_reduce_sum_(t); }
-  std::int64_t all_reduce_max(std::int64_t value) override { return inner_.all_reduce_max(value); }
-  std::vector<std::string> all_gather_text(const std::string& mine) override {
-    return inner_.all_gather_text(mine);
-  }
-  void barrier() override { inner_.barrier(); }
-  void abort(std::string_view reason) noexcept override { inner_.abort(reason); }
 
   std::int64_t elements = 0, exchanges = 0;
-
- private:
-  worker::Collectives& inner_;
 };
 
 at::Tensor sum_of_rank(worker::Collectives& comm, const at::Tensor& lanes_VP) {

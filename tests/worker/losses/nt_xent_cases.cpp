@@ -7,35 +7,23 @@
 #include <vector>
 
 #include "configs/philox.hpp"
+#include "tests/support/forwarding_collectives.hpp"
 #include "tests/support/ranks.hpp"
 
 namespace entrain::tests {
 namespace {
 
 // Forwards everything; what a gather returns goes through `spoil` first.
-class SpoiledCollectives final : public worker::Collectives {
+class SpoiledCollectives final : public ForwardingCollectives {
  public:
-  SpoiledCollectives(worker::Collectives& inner, Spoil spoil) : inner_(inner), spoil_(std::move(spoil)) {}
-  int rank() const noexcept override { return inner_.rank(); }
-  int size() const noexcept override { return inner_.size(); }
+  SpoiledCollectives(worker::Collectives& inner, Spoil spoil)
+      : ForwardingCollectives(inner), spoil_(std::move(spoil)) {}
   worker::GatheredRows all_gather_rows(const at::Tensor& rows) override {
     worker::GatheredRows gathered = inner_.all_gather_rows(rows);
     return spoil_ ? spoil_(std::move(gathered), gathers_++) : gathered;
   }
-  at::Tensor all_to_all(const at::Tensor& send, const std::vector<std::int64_t>& send_counts,
-                        const std::vector<std::int64_t>& receive_counts) override {
-    return inner_.all_to_all(send, send_counts, receive_counts);
-  }
-  void all_reduce_sum_(at::Tensor t) override { inner_.all_reduce_sum_(t); }
-  std::int64_t all_reduce_max(std::int64_t value) override { return inner_.all_reduce_max(value); }
-  std::vector<std::string> all_gather_text(const std::string& mine) override {
-    return inner_.all_gather_text(mine);
-  }
-  void barrier() override { inner_.barrier(); }
-  void abort(std::string_view reason) noexcept override { inner_.abort(reason); }
 
  private:
-  worker::Collectives& inner_;
   Spoil spoil_;
   int gathers_ = 0;
 };

@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
+#include "tests/support/forwarding_collectives.hpp"
 #include "tests/support/ranks.hpp"
 #include "tests/worker/models/bit_numbers.hpp"
 #include "worker/collectives/lane_tree.hpp"
@@ -65,11 +66,9 @@ struct Results {
 enum class Mistake { kNone, kLocalStatistics, kUnequalMeansIgnored, kNormGradientsSummedTwice };
 
 // Passes everything on, but what a mistake makes of the gathered sums.
-class Spoiled final : public Collectives {
+class Spoiled final : public tests::ForwardingCollectives {
  public:
-  Spoiled(Collectives& inner, Mistake mistake) : inner_(inner), mistake_(mistake) {}
-  int rank() const noexcept override { return inner_.rank(); }
-  int size() const noexcept override { return inner_.size(); }
+  Spoiled(Collectives& inner, Mistake mistake) : tests::ForwardingCollectives(inner), mistake_(mistake) {}
   worker::GatheredRows all_gather_rows(const at::Tensor& rows) override {
     auto gathered = inner_.all_gather_rows(rows);
     // [V, 2, C]: forward's means and squares, backward's sums.
@@ -79,22 +78,10 @@ class Spoiled final : public Collectives {
       gathered.all.select(1, 0).copy_(gathered.all.select(1, 0).mean(0, true).expand({kLanes, -1}));
     return gathered;
   }
-  at::Tensor all_to_all(const at::Tensor& send, const std::vector<std::int64_t>& sent,
-                        const std::vector<std::int64_t>& received) override {
-    return inner_.all_to_all(send, sent, received);
-  }
-  void all_reduce_sum_(at::Tensor t) override { inner_.all_reduce_sum_(std::move(t)); }
-  std::int64_t all_reduce_max(std::int64_t value) override { return inner_.all_reduce_max(value); }
-  std::vector<std::string> all_gather_text(const std::string& mine) override {
-    return inner_.all_gather_text(mine);
-  }
-  void barrier() override { inner_.barrier(); }
-  void abort(std::string_view reason) noexcept override { inner_.abort(reason); }
 
   bool forward_ = true;
 
  private:
-  Collectives& inner_;
   Mistake mistake_;
 };
 

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "configs/philox.hpp"
+#include "tests/support/forwarding_collectives.hpp"
 #include "tests/support/ranks.hpp"
 #include "tests/worker/models/bit_numbers.hpp"
 #include "tests/worker/models/plain_bit.hpp"
@@ -38,28 +39,17 @@ at::Tensor views_of_lane(std::int64_t lane) {  // [2m, 1, P, P], ordered (view, 
 }
 
 // A rank that hears something else than what was said: how a mistake in the communication shows.
-class SpoiledCollectives final : public worker::Collectives {
+class SpoiledCollectives final : public ForwardingCollectives {
  public:
   using Spoil = std::function<worker::GatheredRows(worker::GatheredRows, const at::Tensor& mine)>;
-  SpoiledCollectives(worker::Collectives& inner, Spoil spoil) : inner_(inner), spoil_(std::move(spoil)) {}
-  int rank() const noexcept override { return inner_.rank(); }
-  int size() const noexcept override { return inner_.size(); }
+  SpoiledCollectives(worker::Collectives& inner, Spoil spoil)
+      : ForwardingCollectives(inner), spoil_(std::move(spoil)) {}
   worker::GatheredRows all_gather_rows(const at::Tensor& rows) override {
     auto gathered = inner_.all_gather_rows(rows);
     return spoil_ ? spoil_(std::move(gathered), rows) : gathered;
   }
-  at::Tensor all_to_all(const at::Tensor& send, const std::vector<std::int64_t>& out,
-                        const std::vector<std::int64_t>& in) override {
-    return inner_.all_to_all(send, out, in);
-  }
-  void all_reduce_sum_(at::Tensor t) override { inner_.all_reduce_sum_(t); }
-  std::int64_t all_reduce_max(std::int64_t v) override { return inner_.all_reduce_max(v); }
-  std::vector<std::string> all_gather_text(const std::string& mine) override { return inner_.all_gather_text(mine); }
-  void barrier() override { inner_.barrier(); }
-  void abort(std::string_view reason) noexcept override { inner_.abort(reason); }
 
  private:
-  worker::Collectives& inner_;
   Spoil spoil_;
 };
 
